@@ -43,13 +43,17 @@ Role = Literal["participant", "facilitator"]
 
 Connection = Literal["connecting", "connected", "reconnecting"]
 
+_JOINERS = "\u200c\u200d"
+
 RoomId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class Message(BaseModel):
     """Base of all wire models: nothing unnamed is let through."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_serialization_defaults_required=True
+    )
 
 
 # --- Handshake: the Socket.IO CONNECT packet's auth object -------------------------------------
@@ -80,10 +84,16 @@ class Join(Message):
 
     @field_validator("name")
     @classmethod
-    def _printable(cls, name: str) -> str:
-        """Refuse control and format characters: they can spoof or garble another's name."""
-        if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for char in name):
+    def _can_be_shown(cls, name: str) -> str:
+        """Refuse control and format characters: they can spoof or garble another's name.
+
+        The two zero-width joiners are let through: Persian names and many emoji need them.
+        """
+        hidden = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+        if any(unicodedata.category(char) in hidden for char in name if char not in _JOINERS):
             raise ValueError("has a character that cannot be shown")
+        if not any(unicodedata.category(char)[0] in "LNPS" for char in name):
+            raise ValueError("has nothing that can be seen")
         return name
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from signaling.messages import EVENTS, REQUESTS, Hello, Message, Refusal
 
 
 def wire_schema() -> dict[str, Any]:
     """One JSON Schema document in whose ``$defs`` every wire model stands, sorted by name."""
-    models: set[type[Message]] = {Hello, Refusal, *EVENTS.values()}
-    for request, acknowledgement in REQUESTS.values():
-        models |= {request, acknowledgement}
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, schema = models_json_schema(
-        [(model, "serialization") for model in ordered], title="HoldspaceWire"
-    )
+    received = {Hello, *(request for request, _ in REQUESTS.values())}
+    sent = {Refusal, *EVENTS.values(), *(reply for _, reply in REQUESTS.values())}
+    models: list[tuple[type[Message], JsonSchemaMode]] = [
+        (model, "validation") for model in received
+    ]
+    models += [(model, "serialization") for model in sent]
+    models.sort(key=lambda entry: entry[0].__name__)
+    _, schema = models_json_schema(models, title="HoldspaceWire")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

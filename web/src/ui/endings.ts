@@ -1,0 +1,56 @@
+/** The words for each way a visit can end or not begin. None of them blames anyone. */
+import type { End } from '../call/call';
+
+export interface Ending {
+  title: string;
+  hint?: string;
+  action?: string;
+}
+
+const ASK = 'The person who invited you can send you a new one.';
+
+const ENDINGS: Partial<Record<End['code'], Ending>> = {
+  left: {
+    title: 'You left the room',
+    hint: 'You are welcome back at any time.',
+    action: 'Join again',
+  },
+  bad_token: { title: 'This link does not work', hint: ASK },
+  expired_token: { title: 'This link is no longer valid', hint: ASK },
+  wrong_room: { title: 'This link does not open this room', hint: ASK },
+  outdated_page: {
+    title: 'There is a newer version of this page',
+    hint: 'Loading the page again brings it to you.',
+    action: 'Load the page again',
+  },
+  room_full: {
+    title: 'There is no free place right now',
+    hint: 'When someone leaves, there will be a place again.',
+    action: 'Try again',
+  },
+  too_many_connections: {
+    title: 'There are too many connections at the moment',
+    hint: 'If the room is open in other tabs, closing them helps.',
+    action: 'Try again',
+  },
+  joined_elsewhere: {
+    title: 'You are in the room somewhere else',
+    hint: 'Your camera and microphone are off here.',
+    action: 'Use here instead',
+  },
+  idle: {
+    title: 'This page was resting',
+    hint: 'Your camera and microphone are off.',
+    action: 'Continue',
+  },
+};
+
+export function endingOf(end: End): Ending {
+  return (
+    ENDINGS[end.code] ?? {
+      title: 'That did not work',
+      hint: 'It is nothing you did. Please try again in a moment.',
+      action: 'Try again',
+    }
+  );
+}

@@ -1,0 +1,199 @@
+/** The typed wire: one Socket.IO connection, its requests with their acknowledgements, its events. */
+import { io } from 'socket.io-client';
+import * as msgpack from 'socket.io-msgpack-parser';
+import type {
+  Answer,
+  Hello,
+  Join,
+  Joined,
+  Leave,
+  Media,
+  Offer,
+  Ok,
+  Problem,
+  Removed,
+  RestartIce,
+  Roster,
+  ShareScreen,
+  Stopping,
+  Welcome,
+} from './messages';
+
+/** What this page was built for; the server refuses a page that is too old for it. */
+export const PROTOCOL_VERSION = 1;
+
+const ACK_TIMEOUT_MS = 10_000;
+const OPEN_TIMEOUT_MS = 5_000;
+
+export interface Requests {
+  join: { payload: Join; ack: Joined };
+  answer: { payload: Answer; ack: Ok };
+  media: { payload: Media; ack: Ok };
+  share_screen: { payload: ShareScreen; ack: Ok };
+  restart_ice: { payload: RestartIce; ack: Offer };
+  leave: { payload: Leave; ack: Ok };
+}
+export type RequestName = keyof Requests;
+
+/** Why a request came to nothing. */
+export type FailureKind = 'refused' | 'timeout' | 'lost' | 'malformed';
+
+export class RequestFailed extends Error {
+  override readonly name = 'RequestFailed';
+  constructor(
+    readonly kind: FailureKind,
+    message: string,
+    /** Present when the server refused: its code and its sentence. */
+    readonly problem: Problem | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export interface SocketListener {
+  /** The server let this socket in. */
+  letIn(): void;
+  /** The server answered the handshake with a refusal. */
+  refused(problem: Problem): void;
+  /** No connection came about, or one that was open broke. */
+  lost(): void;
+  welcome(welcome: Welcome): void;
+  roster(roster: Roster): void;
+  stopping(stopping: Stopping): void;
+  removed(removed: Removed): void;
+}
+
+export interface RoomSocket {
+  /** One attempt to connect; the listener hears how it went. */
+  connect(): void;
+  disconnect(): void;
+  request<Name extends RequestName>(
+    name: Name,
+    payload: Requests[Name]['payload'],
+    timeoutMs?: number,
+  ): Promise<Requests[Name]['ack']>;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isProblem(value: unknown): value is Problem {
+  return isRecord(value) && typeof value.code === 'string' && typeof value.message === 'string';
+}
+
+export function isRoster(value: unknown): value is Roster {
+  return (
+    isRecord(value) &&
+    typeof value.version === 'number' &&
+    Array.isArray(value.participants) &&
+    value.participants.every(
+      (one: unknown) =>
+        isRecord(one) &&
+        typeof one.id === 'string' &&
+        typeof one.name === 'string' &&
+        typeof one.slot === 'number',
+    )
+  );
+}
+
+function isWelcome(value: unknown): value is Welcome {
+  return isRecord(value) && typeof value.capacity === 'number' && typeof value.present === 'number';
+}
+
+function isStopping(value: unknown): value is Stopping {
+  return isRecord(value) && typeof value.retry_after_ms === 'number';
+}
+
+function isRemoved(value: unknown): value is Removed {
+  return isRecord(value) && typeof value.code === 'string' && typeof value.message === 'string';
+}
+
+function hasOffer(value: Record<string, unknown>): boolean {
+  return typeof value.sdp === 'string' && value.sdp !== '';
+}
+
+/** What each acknowledgement must at least hold for the page to go on with it. */
+const ACK_HOLDS: Record<RequestName, (ack: Record<string, unknown>) => boolean> = {
+  join: (ack) =>
+    hasOffer(ack) &&
+    typeof ack.id === 'string' &&
+    typeof ack.resume === 'string' &&
+    isRoster(ack.roster),
+  restart_ice: hasOffer,
+  answer: () => true,
+  media: () => true,
+  share_screen: () => true,
+  leave: () => true,
+};
+
+/** Reads an acknowledgement, or throws what it says instead. */
+export function readAck<Name extends RequestName>(name: Name, ack: unknown): Requests[Name]['ack'] {
+  if (isRecord(ack)) {
+    if (isProblem(ack.error)) throw new RequestFailed('refused', ack.error.message, ack.error);
+    if (ack.ok === true && ACK_HOLDS[name](ack)) return ack as unknown as Requests[Name]['ack'];
+  }
+  throw new RequestFailed('malformed', `The answer to ${name} is not one this page understands.`);
+}
+
+/** The part of a Socket.IO socket that a request needs. */
+export interface Emitter {
+  readonly connected: boolean;
+  timeout(ms: number): {
+    emit(name: string, payload: unknown, done: (error: Error | null, ack?: unknown) => void): unknown;
+  };
+}
+
+/** Sends one request and waits for what the server says to it. */
+export function request<Name extends RequestName>(
+  socket: Emitter,
+  name: Name,
+  payload: Requests[Name]['payload'],
+  timeoutMs: number = ACK_TIMEOUT_MS,
+): Promise<Requests[Name]['ack']> {
+  return new Promise<unknown>((resolve, reject) => {
+    // Socket.IO would keep it and send it on the next connection, where it makes no sense.
+    if (!socket.connected) {
+      reject(new RequestFailed('lost', `Not connected, so ${name} was not sent.`));
+      return;
+    }
+    socket.timeout(timeoutMs).emit(name, payload, (error, ack) => {
+      if (!error) resolve(ack);
+      else reject(new RequestFailed(socket.connected ? 'timeout' : 'lost', `No answer to ${name}.`));
+    });
+  }).then((ack) => readAck(name, ack));
+}
+
+/** Opens the wire to the server this page came from. `hello` is asked anew for each attempt. */
+export function openSocket(hello: () => Hello, listener: SocketListener): RoomSocket {
+  const socket = io({
+    transports: ['websocket'],
+    parser: msgpack,
+    autoConnect: false,
+    // The call decides when to try again: it knows refusals, restarts and the network's return.
+    reconnection: false,
+    timeout: OPEN_TIMEOUT_MS,
+    auth: (send) => send({ ...hello() }),
+  });
+  socket.on('connect', () => listener.letIn());
+  socket.on('connect_error', (error: Error & { data?: unknown }) => {
+    if (isProblem(error.data)) listener.refused(error.data);
+    else listener.lost();
+  });
+  socket.on('disconnect', () => listener.lost());
+  const on = <T>(event: string, fits: (value: unknown) => value is T, tell: (value: T) => void) => {
+    // A malformed event is left aside: the next one, or the next join, puts things right.
+    socket.on(event, (value: unknown) => {
+      if (fits(value)) tell(value);
+    });
+  };
+  on('welcome', isWelcome, (welcome) => listener.welcome(welcome));
+  on('roster', isRoster, (roster) => listener.roster(roster));
+  on('stopping', isStopping, (stopping) => listener.stopping(stopping));
+  on('removed', isRemoved, (removed) => listener.removed(removed));
+  return {
+    connect: () => void socket.connect(),
+    disconnect: () => void socket.disconnect(),
+    request: (name, payload, timeoutMs) => request(socket, name, payload, timeoutMs),
+  };
+}

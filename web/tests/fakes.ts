@@ -1,0 +1,219 @@
+/** The two edges of a call, played by hand: the socket and the peer connection. */
+import { vi } from 'vitest';
+import { Call, type CallState } from '../src/call/call';
+import type { LocalTracks, PathState, Peer } from '../src/call/peer';
+import type { Hello, Joined, Participant, Problem, Roster } from '../src/wire/messages';
+import {
+  RequestFailed,
+  type RequestName,
+  type Requests,
+  type RoomSocket,
+  type SocketListener,
+} from '../src/wire/socket';
+
+export function person(slot: number, change: Partial<Participant> = {}): Participant {
+  return {
+    id: `id-${slot}`,
+    name: `Person ${slot}`,
+    role: 'participant',
+    slot,
+    mic: true,
+    camera: true,
+    screen: false,
+    connection: 'connected',
+    ...change,
+  };
+}
+
+export function roster(version: number, ...participants: Participant[]): Roster {
+  return { version, participants };
+}
+
+export function joined(change: Partial<Joined> = {}): Joined {
+  return {
+    ok: true,
+    sdp: 'offer',
+    id: 'id-0',
+    resume: 'resume-1',
+    roster: roster(1, person(0), person(1)),
+    ...change,
+  };
+}
+
+export const refuse = (code: Problem['code'], message = `Refused: ${code}.`) =>
+  new RequestFailed('refused', message, { code, message });
+
+interface Asked {
+  name: RequestName;
+  payload: unknown;
+  ok: (ack: object) => Promise<void>;
+  fail: (error: RequestFailed) => Promise<void>;
+}
+
+/** Lets everything that waits on promises go on, while timers stand still. */
+export async function settle(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+export class FakePeer implements Peer {
+  accepted: string[] = [];
+  sent: LocalTracks[] = [];
+  limits: [number, boolean][] = [];
+  closed = false;
+  constructor(readonly path: (state: PathState) => void) {}
+  accept(offer: string): Promise<string> {
+    this.accepted.push(offer);
+    return Promise.resolve(`answer to ${offer}`);
+  }
+  send(tracks: LocalTracks): Promise<void> {
+    this.sent.push(tracks);
+    return Promise.resolve();
+  }
+  limit(people: number, shared: boolean): Promise<void> {
+    this.limits.push([people, shared]);
+    return Promise.resolve();
+  }
+  track = () => null;
+  audioLevel = () => 0;
+  stats = () => Promise.resolve(new Map() as unknown as RTCStatsReport);
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export class Stage {
+  /** How many times the page tried to connect. */
+  attempts = 0;
+  connected = false;
+  asked: Asked[] = [];
+  peers: FakePeer[] = [];
+  announced: string[] = [];
+  memory: { token: string | null; resume: string | null } = { token: 'token', resume: null };
+  media = {
+    tracks: { mic: null, camera: null, screen: null } as LocalTracks,
+    sending: { mic: true, camera: true },
+    stopped: 0,
+    screenChosen: true,
+    screenOpen: false,
+    openScreen: () => {
+      this.media.screenOpen = this.media.screenChosen;
+      return Promise.resolve(this.media.screenChosen);
+    },
+    closeScreen: () => {
+      this.media.screenOpen = false;
+    },
+    stop: () => {
+      this.media.stopped += 1;
+    },
+  };
+  call: Call;
+  hello!: () => Hello;
+  listener!: SocketListener;
+
+  constructor() {
+    this.call = new Call(
+      'garden',
+      {
+        openSocket: (hello, listener) => {
+          this.hello = hello;
+          this.listener = listener;
+          return this.#socket;
+        },
+        createPeer: (onPath) => {
+          const peer = new FakePeer(onPath);
+          this.peers.push(peer);
+          return peer;
+        },
+        media: this.media,
+        memory: this.memory,
+        announce: (text) => this.announced.push(text),
+      },
+      () => undefined,
+    );
+  }
+
+  readonly #socket: RoomSocket = {
+    connect: () => {
+      this.attempts += 1;
+    },
+    disconnect: () => {
+      if (this.connected) this.drop();
+    },
+    request: (name, payload, timeoutMs) =>
+      new Promise((resolve, reject) => {
+        if (!this.connected) {
+          reject(new RequestFailed('lost', 'not connected'));
+          return;
+        }
+        const timer = setTimeout(
+          () => reject(new RequestFailed('timeout', 'no answer')),
+          timeoutMs ?? 10_000,
+        );
+        this.asked.push({
+          name,
+          payload,
+          ok: (ack) => {
+            clearTimeout(timer);
+            resolve(ack as Requests[typeof name]['ack']);
+            return settle();
+          },
+          fail: (error) => {
+            clearTimeout(timer);
+            reject(error);
+            return settle();
+          },
+        });
+      }),
+  };
+
+  get state(): CallState {
+    return this.call.state;
+  }
+
+  get peer(): FakePeer {
+    const last = this.peers.at(-1);
+    if (!last) throw new Error('no peer connection was made');
+    return last;
+  }
+
+  /** The server lets the socket in. */
+  letIn(): Promise<void> {
+    this.connected = true;
+    this.listener.letIn();
+    return settle();
+  }
+
+  /** The socket breaks. */
+  drop(): void {
+    this.connected = false;
+    this.listener.lost();
+  }
+
+  refuseSocket(code: Problem['code']): void {
+    this.connected = false;
+    this.listener.refused({ code, message: `Refused: ${code}.` });
+  }
+
+  /** Takes the oldest request of this name that nobody answered yet. */
+  request(name: RequestName): Asked {
+    const at = this.asked.findIndex((one) => one.name === name);
+    const [found] = at < 0 ? [] : this.asked.splice(at, 1);
+    if (!found) throw new Error(`no ${name} among [${this.asked.map((one) => one.name).join()}]`);
+    return found;
+  }
+
+  /** All the way into the room, media flowing. */
+  async enter(ack: Joined = joined()): Promise<void> {
+    this.call.start();
+    await this.letIn();
+    this.call.join('Ada');
+    await this.reenter(ack);
+  }
+
+  async reenter(ack: Joined = joined()): Promise<void> {
+    await settle();
+    await this.request('join').ok(ack);
+    await this.request('answer').ok({ ok: true });
+    this.peer.path('connected');
+  }
+}
