@@ -10,11 +10,18 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from aioice import stun
-from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import (
+    SRTP_PROFILES,
+    RTCCertificate,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    SRTPProtectionProfile,
+)
 from aiortc.rtcdtlstransport import RTCDtlsFingerprint as AiortcFingerprint
 from pylibsrtp import Session
 
@@ -54,6 +61,7 @@ class PacketClient:
         ssrcs: dict[str, SourceSsrcs],
         on_datagram: Callable[[memoryview], None] | None = None,
         certificate: RTCCertificate | None = None,
+        srtp_profiles: Sequence[SRTPProtectionProfile] = SRTP_PROFILES,
     ) -> None:
         self.ssrcs = ssrcs
         self.on_datagram = on_datagram
@@ -61,9 +69,14 @@ class PacketClient:
         self.pwd = secrets.token_hex(16)
         self.received: list[bytes] = []
         """Protected datagrams, where there is no `on_datagram`."""
+        self.received_by: Counter[int] = Counter()
+        """How many of them came in by which local port."""
         self.srtp_out: Session
         self.srtp_in: Session
         self.sock: socket.socket
+        """The socket to send by; see :meth:`open`."""
+        self._sockets: list[socket.socket] = []
+        self._srtp_profiles = list(srtp_profiles)
         self._certificate = certificate or RTCCertificate.generateCertificate()
         self._path = _DtlsPath(self)
         self._relay: LocalParameters
@@ -97,7 +110,10 @@ class PacketClient:
         self._consent = asyncio.create_task(self._keep_consent())
 
     def open(self, relay: LocalParameters) -> None:
-        """Open a socket towards the relay's first candidate."""
+        """Open a socket towards the relay's first candidate, and send by it from now on.
+
+        Any opened before are still read, and can be made `sock` again.
+        """
         self._relay = relay
         self._address = relay.candidates[0]
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
@@ -106,7 +122,8 @@ class PacketClient:
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, 33, _BUFFER_BYTES)  # SO_RCVBUFFORCE
         self.sock.connect(self._address)
-        asyncio.get_running_loop().add_reader(self.sock, self._readable)
+        self._sockets.append(self.sock)
+        asyncio.get_running_loop().add_reader(self.sock, self._readable, self.sock)
 
     def restarted(self, relay: LocalParameters) -> None:
         """Use the relay's new credentials after an ICE restart, with new ones of our own."""
@@ -148,6 +165,7 @@ class PacketClient:
         path: Any = self._path
         self._dtls = RTCDtlsTransport(path, [self._certificate])
         self._dtls._set_role("client")
+        self._dtls._srtp_profiles = self._srtp_profiles
         fingerprint = self._relay.fingerprint
         async with asyncio.timeout(10):
             await self._dtls.start(
@@ -174,11 +192,11 @@ class PacketClient:
     def send_rtcp(self, compound: bytes) -> None:
         self.send_raw(self.srtp_out.protect_rtcp(compound))
 
-    def _readable(self) -> None:
+    def _readable(self, sock: socket.socket) -> None:
         view = self._view
         for _ in range(256):
             try:
-                size = self.sock.recv_into(view)
+                size = sock.recv_into(view)
             except (BlockingIOError, ConnectionRefusedError):
                 return
             first = view[0]
@@ -187,6 +205,7 @@ class PacketClient:
                     self.on_datagram(view[:size])
                 else:
                     self.received.append(bytes(view[:size]))
+                    self.received_by[sock.getsockname()[1]] += 1
             elif first >= 20:
                 self._path.queue.put_nowait(bytes(view[:size]))
             else:
@@ -219,6 +238,7 @@ class PacketClient:
             await self._dtls.stop()
             if task is not None:
                 await asyncio.wait([task], timeout=1)
-        if hasattr(self, "sock"):
-            asyncio.get_running_loop().remove_reader(self.sock)
-            self.sock.close()
+        for sock in self._sockets:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        self._sockets.clear()

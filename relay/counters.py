@@ -22,6 +22,7 @@ DropReason = Literal[
     "too_old",
     "duplicate",
     "padding",
+    "rtcp_flood",
     "dtls_queue_full",
     "send_buffer_full",
     "unreachable",
@@ -36,7 +37,8 @@ class PeerStats:
     received_packets: int
     received_bytes: int
     sent_packets: int
-    sent_bytes: int
+    """Media packets sent, retransmissions not counted."""
+    sent_payload_bytes: int
     retransmitted_packets: int
     """Answers to the peer's NACKs."""
     key_frame_requests: int
@@ -61,7 +63,7 @@ class Counters:
     received_packets: int = 0
     received_bytes: int = 0
     sent_packets: int = 0
-    sent_bytes: int = 0
+    sent_payload_bytes: int = 0
     retransmitted_packets: int = 0
     key_frame_requests: int = 0
     dropped: Counter[DropReason] = field(default_factory=Counter)
@@ -70,7 +72,7 @@ class Counters:
         self.received_packets += other.received_packets
         self.received_bytes += other.received_bytes
         self.sent_packets += other.sent_packets
-        self.sent_bytes += other.sent_bytes
+        self.sent_payload_bytes += other.sent_payload_bytes
         self.retransmitted_packets += other.retransmitted_packets
         self.key_frame_requests += other.key_frame_requests
         self.dropped.update(other.dropped)
@@ -80,7 +82,7 @@ class Counters:
             received_packets=self.received_packets,
             received_bytes=self.received_bytes,
             sent_packets=self.sent_packets,
-            sent_bytes=self.sent_bytes,
+            sent_payload_bytes=self.sent_payload_bytes,
             retransmitted_packets=self.retransmitted_packets,
             key_frame_requests=self.key_frame_requests,
             dropped=dict(self.dropped),

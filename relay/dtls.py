@@ -13,9 +13,11 @@ from aiortc.rtcdtlstransport import (
     RTCDtlsParameters,
     RTCDtlsTransport,
 )
+from OpenSSL import SSL
 
 HANDSHAKE_TIMEOUT_S = 20.0
 _QUEUE_LENGTH = 32
+_RECORD_BYTES = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,32 @@ class _DatagramTransport:
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send_datagram = send
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE_LENGTH)
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_LENGTH)
+        self.connection: SSL.Connection | None = None
+        """Set once the handshake is done."""
 
     async def _recv(self) -> bytes:
-        data = await self._queue.get()
-        if data is None:
-            raise ConnectionError("closed")
-        return data
+        if self.connection is not None:
+            _discard(self.connection)
+        return await self._queue.get()
 
     async def _send(self, data: bytes) -> None:
         self._send_datagram(data)
+
+
+def _discard(connection: SSL.Connection) -> None:
+    """Read away application data, for which there is no use here.
+
+    aiortc reads one record of a datagram, however many it holds; the rest would pile up.
+    Raises ConnectionError if the other side has closed the association.
+    """
+    try:
+        while True:
+            connection.recv(_RECORD_BYTES)
+    except SSL.ZeroReturnError as error:
+        raise ConnectionError("closed") from error
+    except SSL.Error:
+        pass
 
 
 class DtlsEndpoint:
@@ -98,8 +116,11 @@ class DtlsEndpoint:
                 await self._dtls.start(parameters)
         except TimeoutError as error:
             raise DtlsError("timed out") from error
+        except Exception as error:  # such as for a certificate that cannot be parsed
+            raise DtlsError(str(error)) from error
         if self._dtls.state != "connected":
             raise DtlsError(self._dtls.state)
+        self._transport.connection = self._dtls._ssl
         # libsrtp is called directly (see forward.py): pylibsrtp's own methods copy each packet
         # twice and take none above 1,356 bytes
         return self._dtls._rx_srtp._srtp[0], self._dtls._tx_srtp._srtp[0]

@@ -7,6 +7,8 @@ RFC 4585 and 5104, reduced size RFC 5506, REMB draft-alvestrand-rmcat-remb-03.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from itertools import islice
 
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtp import (
@@ -29,6 +31,7 @@ from relay.forward import (
     CACHE_PACKETS,
     CACHE_S,
     MAX_GAP,
+    Arrival,
     Slot,
     Source,
     Transport,
@@ -49,8 +52,19 @@ NACK_TRIES = 5
 RETRANSMISSIONS_PER_TICK = 50
 """Answers to one peer's NACKs in one tick of 20 ms, so that no one can ask for a flood."""
 
+RTCP_BYTES_PER_TICK = 3_000
+"""How much RTCP of one peer is looked at in one tick; a NACK of 4 bytes names 17 packets."""
+
+MAX_BURSTS = 64
+"""Bursts that the bandwidth estimator is told of at a time; honest clocks make 20 in 100 ms."""
+
+PAUSE_S = 2.0
+"""After so long without video the estimator starts its measurements afresh."""
+
 _NACK, _PLI, _FIR, _REMB = 1, 1, 4, 15
 _CNAME = 1
+_BURST = int(0.005 * (1 << 18))
+"""5 ms in units of abs-send-time."""
 
 
 def parse(compound: bytes) -> list[AnyRtcpPacket] | None:
@@ -97,9 +111,16 @@ class Feedback:
         """By SSRC."""
         self.sources: list[Source] = []
         self._estimator = RemoteBitrateEstimator()
+        self._arrived_at = 0.0
         self._retransmissions = RETRANSMISSIONS_PER_TICK
+        self._rtcp_bytes = RTCP_BYTES_PER_TICK
 
     # --- from the peer -------------------------------------------------------------------------
+
+    def admit(self, size: int) -> bool:
+        """Whether a compound of `size` bytes may be looked at in this tick."""
+        self._rtcp_bytes -= size
+        return self._rtcp_bytes >= 0
 
     def receive(self, packets: list[AnyRtcpPacket], now: float) -> None:
         """Act on what the peer reports and asks for."""
@@ -110,7 +131,7 @@ class Feedback:
                     info = packet.sender_info
                     source.sender_report = (info.ntp_timestamp, info.rtp_timestamp, now)
                     for slot in source.sinks:
-                        _send_report(slot)
+                        slot.report_due = True
             elif isinstance(packet, RtcpRtpfbPacket):
                 nacked = self.slots.get(packet.media_ssrc)
                 if packet.fmt == _NACK and nacked is not None:
@@ -124,15 +145,16 @@ class Feedback:
 
     def _key_frame(self, ssrc: int, now: float) -> None:
         slot = self.slots.get(ssrc)
-        if slot is not None and slot.kind == "video" and slot.fed_by is not None:
-            # a sink behind a closed gate has no say in what the source sends
-            if slot in slot.fed_by.sinks:
-                request_key_frame(slot.fed_by, now)
+        if slot is None or slot.kind != "video" or slot.fed_by is None:
+            return
+        # a sink behind a closed gate has no say in what the source sends
+        if slot in slot.fed_by.sinks:
+            request_key_frame(slot.fed_by, now)
 
     def _retransmit(self, slot: Slot, lost: list[int], now: float) -> None:
         """Answer a NACK from the source's cache, as RTX (RFC 4588)."""
         source = slot.fed_by
-        if source is None or slot not in source.sinks or not source.cache:
+        if source is None or slot not in source.sinks or slot.rtx_ssrc is None:
             return
         for seq in lost:
             if not self._retransmissions:
@@ -144,7 +166,7 @@ class Feedback:
             cached = source.cache[extended & (CACHE_PACKETS - 1)]
             if cached is None or cached[0] != extended or now - cached[1] > CACHE_S:
                 continue
-            if send_packet(slot, _rtx(slot, seq, cached[2], now), cached[3], now):
+            if send_packet(slot, _rtx(slot, seq, cached[2], now), cached[3]):
                 slot.transport.counters.retransmitted_packets += 1
                 self._retransmissions -= 1
 
@@ -153,6 +175,7 @@ class Feedback:
     def tick(self, now: float) -> None:
         """Every 20 ms: what was asked for and could not be sent yet, and what is missing."""
         self._retransmissions = RETRANSMISSIONS_PER_TICK
+        self._rtcp_bytes = RTCP_BYTES_PER_TICK
         for source in self.sources:
             if source.key_frame_wanted and now - source.key_frame_asked_at >= KEY_FRAME_INTERVAL_S:
                 _send_pli(source, now)
@@ -181,14 +204,20 @@ class Feedback:
             nack = RtcpRtpfbPacket(_NACK, self._transport.reporter_ssrc, source.ssrc, lost=lost)
             send_rtcp(self._transport, bytes(nack))
 
-    def estimate(self, now: float) -> None:
+    def estimate(self) -> None:
         """Every 100 ms: feed the bandwidth estimator with what came in, and send its REMB."""
         arrivals = self._transport.arrivals
         if not arrivals:
             return
         self._transport.arrivals = []
+        if arrivals[0][0] - self._arrived_at > PAUSE_S:
+            # its counter would go through the pause in steps of 1 ms, and the send time has wrapped
+            self._estimator.incoming_bitrate.reset()
+            self._estimator.inter_arrival.current_group = None
+            self._estimator.inter_arrival.previous_group = None
+        self._arrived_at = arrivals[-1][0]
         bitrate: int | None = None
-        for at, send_time, size, ssrc in arrivals:
+        for at, send_time, size, ssrc in islice(_bursts(arrivals), MAX_BURSTS):
             estimate = self._estimator.add(int(at * 1000), send_time, size, ssrc)
             if estimate is not None:
                 bitrate = estimate[0]
@@ -220,6 +249,24 @@ class Feedback:
         if slot.packets:
             compound = bytes(RtcpRrPacket(slot.ssrc)) + bytes(RtcpByePacket([slot.ssrc]))
             send_rtcp(self._transport, compound)
+
+
+def _bursts(arrivals: list[Arrival]) -> Iterator[Arrival]:
+    """Make one arrival of those sent within 5 ms of each other.
+
+    The estimator looks at such bursts as one anyhow; put together beforehand, a video frame costs
+    it one update in place of one for each packet.
+    """
+    at, send_time, size, ssrc = arrivals[0]
+    first = send_time
+    for next_at, next_send_time, next_size, next_ssrc in arrivals[1:]:
+        if (next_send_time - first) & 0xFFFFFF <= _BURST:
+            at, send_time, size = next_at, next_send_time, size + next_size
+        else:
+            yield at, send_time, size, ssrc
+            at, send_time, size, ssrc = next_at, next_send_time, next_size, next_ssrc
+            first = send_time
+    yield at, send_time, size, ssrc
 
 
 def _send_report(slot: Slot) -> None:

@@ -43,6 +43,13 @@ CACHE_PACKETS: Final = 1_024
 CACHE_S: Final = 1.0
 """How long a packet can be asked for again."""
 
+MAX_DROPOUT: Final = 3_000
+"""A longer run of missing packets is a restart of the source (RFC 3550 appendix A.1): it is not
+passed on, so that no source can throw its sinks' SRTP out of step (RFC 3711 section 3.3.1)."""
+
+MAX_REPORTERS: Final = 128
+"""SSRCs under which one peer may send RTCP: libsrtp keeps a context for each, for good."""
+
 MAX_GAP: Final = 128
 """Longest run of missing packets that is asked for; beyond it a key frame is cheaper."""
 
@@ -53,6 +60,7 @@ _HEADER: Final = struct.Struct("!BBHII")
 _ADDRESSING: Final = struct.Struct("!HII")
 _EXTENSION: Final = struct.Struct("!HH")
 _U16: Final = struct.Struct("!H")
+_U32: Final = struct.Struct("!I")
 
 _BUFFER: Final = 2_048
 _rx: Any = ffi.new("unsigned char[]", _BUFFER)
@@ -72,6 +80,9 @@ _DROP_BY_STATUS: Final[dict[int, DropReason]] = {
 
 Send = Callable[[memoryview | bytes, Address], int]
 
+Arrival = tuple[float, int, int, int]
+"""Time in s, abs-send-time, size in bytes and SSRC of a video packet."""
+
 
 class Transport:
     """One peer as the hot path sees it: keys, address, and sources by SSRC."""
@@ -81,6 +92,7 @@ class Transport:
         "arrivals",
         "counters",
         "reporter_ssrc",
+        "reporters",
         "send",
         "sources",
         "srtp_in",
@@ -90,6 +102,8 @@ class Transport:
     def __init__(self) -> None:
         self.reporter_ssrc = randbits(32)
         """The relay's own SSRC in reports and feedback to this peer."""
+        self.reporters: set[int] = set()
+        """The SSRCs under which the peer has sent RTCP."""
         self.srtp_in: Any = None
         self.srtp_out: Any = None
         self.address: Address | None = None
@@ -99,8 +113,8 @@ class Transport:
         self.sources: dict[int, Source] = {}
         """By main and by RTX SSRC."""
         self.counters = Counters()
-        self.arrivals: list[tuple[float, int, int, int]] = []
-        """Time in s, abs-send-time, size in bytes and SSRC of what came in, for the estimator."""
+        self.arrivals: list[Arrival] = []
+        """What came in, for the bandwidth estimator."""
 
     @property
     def ready(self) -> bool:
@@ -184,10 +198,9 @@ class Source:
         self.level_at = 0.0
         """When the level was read, in s."""
 
-        self.cache: list[tuple[int, float, bytes, int] | None] = (
-            [None] * CACHE_PACKETS if kind == "video" else []
-        )
-        """Extended sequence number, time, packet and where its mid stands (0: nowhere)."""
+        self.cache: list[tuple[int, float, bytes, int] | None] = [None] * CACHE_PACKETS
+        """Extended sequence number, time, packet and where its mid stands (0: nowhere): for
+        retransmission, and to forward nothing twice, which SRTP at the sinks would not survive."""
         self.cache_tail = 0
         """Extended sequence number below which the cache was emptied."""
         self.missing: dict[int, tuple[float, int]] = {}
@@ -275,7 +288,7 @@ def _take_up(slot: Slot, extended: int, timestamp: int, now: float) -> None:
     slot.report_due = True
 
 
-def send_packet(slot: Slot, packet: bytes, mid_at: int, now: float) -> bool:
+def send_packet(slot: Slot, packet: bytes, mid_at: int) -> bool:
     """Protect and send one finished RTP packet that is in no source's stream, such as an RTX
     packet; its own mid, if any, gives way to the slot's. False if it was dropped."""
     transport = slot.transport
@@ -390,11 +403,21 @@ class Forwarder:
     def _rtcp(
         self, transport: Transport, size: int, address: Address, sock: socket.socket, now: float
     ) -> None:
+        if size < 8:
+            transport.counters.dropped["truncated"] += 1
+            return
+        (ssrc,) = _U32.unpack_from(_rx_view, 4)
+        known = ssrc in transport.reporters
+        if not known and len(transport.reporters) >= MAX_REPORTERS:
+            transport.counters.dropped["unknown_ssrc"] += 1
+            return
         _length[0] = size
         status = lib.srtp_unprotect_rtcp(transport.srtp_in, _rx, _length)
         if status:
             transport.counters.dropped[_DROP_BY_STATUS.get(status, "malformed")] += 1
             return
+        if not known:
+            transport.reporters.add(ssrc)
         self._on_control("rtcp", bytes(_rx_view[: _length[0]]), address, sock, transport, now)
 
     def _rtp(self, transport: Transport, size: int, now: float) -> DropReason | None:
@@ -437,6 +460,8 @@ class Forwarder:
                 length = (element & 0x0F) + 1
                 element >>= 4
                 at += 1
+                if element in (0, 15):  # RFC 8285 section 4.2: stop here
+                    break
                 if at + length > header:
                     return "malformed"
                 if element == AUDIO_LEVEL_ID:
@@ -452,11 +477,9 @@ class Forwarder:
                         view[at + 1] = ours >> 8 & 0xFF
                         view[at + 2] = ours & 0xFF
                 elif element == MID_ID:
-                    if length != MID_LENGTH:
+                    if length != MID_LENGTH or mid_at:  # a second one would reach the sinks
                         return "malformed"
                     mid_at = at
-                elif element == 15:  # RFC 8285 section 4.2: stop here
-                    break
                 at += length
         elif header > size:
             return "truncated"
@@ -488,32 +511,35 @@ class Forwarder:
             source.last_transit = now * source.clock_rate - timestamp
         else:
             step = (seq - highest) & 0xFFFF
-            if step < 0x8000:
-                if is_rtx and step:
+            if 0 < step < 0x8000:
+                if is_rtx:
                     return "too_old"  # a retransmission of what was never sent, or forged
                 extended = highest + step
-                if step:
-                    source.highest = extended
-                    transit = now * source.clock_rate - timestamp
-                    deviation = abs(transit - source.last_transit)
-                    source.last_transit = transit
-                    if deviation < 450_000:  # beyond this the timestamps jumped
-                        source.jitter += (deviation - source.jitter) / 16
-                    if step > 1 and source.on_gap is not None:
+                source.highest = extended
+                transit = now * source.clock_rate - timestamp
+                deviation = abs(transit - source.last_transit)
+                source.last_transit = transit
+                if deviation < 450_000:  # beyond this the timestamps jumped
+                    source.jitter += (deviation - source.jitter) / 16
+                if step > 1:
+                    if step > MAX_DROPOUT:
+                        for slot in source.sinks:
+                            slot.unanchor()
+                    if source.on_gap is not None:
                         source.on_gap(source, highest + 1, extended, now)
             else:
-                extended = highest + step - 0x10000
-                if highest - extended >= CACHE_PACKETS or extended < source.base:
+                extended = highest - (-step & 0xFFFF)
+                # what was emptied from the cache may have been sent already: a second packet
+                # under the same number would break the sinks' encryption
+                if highest - extended >= CACHE_PACKETS or extended < source.cache_tail:
                     return "too_old"
                 source.missing.pop(extended, None)
+        place = extended & (CACHE_PACKETS - 1)
+        cached = source.cache[place]
+        if cached is not None and cached[0] == extended:
+            return "duplicate"
+        source.cache[place] = (extended, now, packet, mid_at)
         source.received += 1
-        if source.cache:
-            place = extended & (CACHE_PACKETS - 1)
-            cached = source.cache[place]
-            if cached is not None and cached[0] == extended:
-                source.received -= 1
-                return "duplicate"
-            source.cache[place] = (extended, now, packet, mid_at)
 
         # --- to every sink whose gate is open
         payload = size - header
@@ -550,6 +576,4 @@ class Forwarder:
             else:
                 slot.packets += 1
                 slot.octets += payload
-                sink.counters.sent_packets += 1
-                sink.counters.sent_bytes += length_p[0]
         return None

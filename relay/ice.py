@@ -50,7 +50,8 @@ class LiteAgent:
     """Answers the connectivity and consent checks of one peer.
 
     After :meth:`restart` the old credentials stay good until a check with the new ones arrives,
-    so that media goes on flowing meanwhile (RFC 8445 section 9).
+    so that media goes on flowing meanwhile (RFC 8445 section 9). If another restart comes before
+    that, the old ones are still those in use: new ones that nobody used give way at once.
     """
 
     def __init__(self) -> None:
@@ -65,7 +66,8 @@ class LiteAgent:
 
     def restart(self) -> None:
         """Take new local credentials; the answer brings the new remote fragment."""
-        self._previous = self.local
+        if self._previous is None:
+            self._previous = self.local
         self.local = Credentials.generate()
         self.remote_ufrag = None
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from aiortc.rtcdtlstransport import RTCCertificate
 
+from relay.counters import Counters
 from relay.dtls import DtlsEndpoint, Fingerprint, fingerprint_of
 from relay.feedback import Feedback, note_gap
 from relay.forward import Slot, Source, Transport
@@ -118,6 +119,14 @@ class Peer:
         while (ssrc := randbits(32)) in taken or ssrc == 0:
             pass
         return ssrc
+
+    def counters(self) -> Counters:
+        """What was counted so far; what was sent is counted by slot."""
+        total = Counters()
+        total.add(self.transport.counters)
+        total.sent_packets = sum(slot.packets for slot in self.slots.values())
+        total.sent_payload_bytes = sum(slot.octets for slot in self.slots.values())
+        return total
 
     def take_remote(self, remote: RemoteParameters) -> bool:
         """Remember the answer's parameters; True if it is the first answer.

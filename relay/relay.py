@@ -84,7 +84,13 @@ class Relay:
         """
         if peer_id in self._peers:
             raise ValueError("a peer has this id already")
-        peer = Peer(peer_id, self._certificate, self._candidates, on_state, monotonic())
+
+        def changed(state: PeerState) -> None:
+            if state == "gone":
+                self._silence(peer)
+            on_state(state)
+
+        peer = Peer(peer_id, self._certificate, self._candidates, changed, monotonic())
         self._peers[peer_id] = peer
         self._by_transport[peer.transport] = peer
         self._by_ufrag[peer.agent.local.ufrag] = peer
@@ -92,27 +98,30 @@ class Relay:
 
     def accept(self, peer: Peer, remote: RemoteParameters) -> None:
         """Take in the peer's answer, and let it connect. Raises ValueError if it does not fit."""
-        if peer.take_remote(remote) and peer.id in self._peers:
+        if peer.take_remote(remote) and self._peers.get(peer.id) is peer:
             peer.set_state("connecting")
             peer.handshake = self._spawn(self._connect(peer, remote), "relay handshake")
 
     def restart_ice(self, peer: Peer) -> None:
         """Give the peer new ICE credentials; the old hold until the new are used."""
-        for ufrag in peer.agent.ufrags:
-            self._by_ufrag.pop(ufrag, None)
+        if self._peers.get(peer.id) is not peer:
+            return
+        before = peer.agent.ufrags
         peer.agent.restart()
-        for ufrag in peer.agent.ufrags:
-            self._by_ufrag[ufrag] = peer
+        self._know_ufrags(peer, before)
 
     def remove_peer(self, peer: Peer) -> None:
         """Forget the peer: it sends and receives nothing from now on."""
-        if self._peers.pop(peer.id, None) is None:
+        if self._peers.get(peer.id) is not peer:
             return
+        del self._peers[peer.id]
         for source in peer.sources.values():
             for slot in list(source.fed_slots):
                 self.feed(slot, None)
         for slot in peer.slots.values():
             self._detach(slot)
+        for source in peer.sources.values():
+            source.open_to.clear()
         for other in self._peers.values():
             for source in other.sources.values():
                 source.open_to.discard(peer.transport)
@@ -122,13 +131,14 @@ class Relay:
         for ufrag in peer.agent.ufrags:
             self._by_ufrag.pop(ufrag, None)
         del self._by_transport[peer.transport]
-        self._departed.add(peer.transport.counters)
-        peer.set_state("gone")
+        self._departed.add(peer.counters())
+        self._silence(peer)
         self._spawn(self._disconnect(peer), "relay goodbye")
+        peer.set_state("gone")
 
     def stats(self) -> RelayStats:
         return RelayStats(
-            peers={peer.id: peer.transport.counters.snapshot() for peer in self._peers.values()},
+            peers={peer.id: peer.counters().snapshot() for peer in self._peers.values()},
             dropped=dict(self._forwarder.counters.dropped),
             departed=self._departed.snapshot(),
         )
@@ -190,6 +200,8 @@ class Relay:
             _log.info("DTLS handshake of a peer failed: %s", error)
             peer.set_state("gone")
             return
+        if peer.state == "gone":
+            return
         peer.transport.srtp_in = srtp_in
         peer.transport.srtp_out = srtp_out
         self._became_ready(peer)
@@ -199,9 +211,17 @@ class Relay:
         if peer.handshake is not None:
             peer.handshake.cancel()
             await asyncio.wait([peer.handshake])
-        # packets that are still on their way must find no keys, before the contexts are freed
-        peer.transport.srtp_in = peer.transport.srtp_out = None
         await peer.dtls.close()
+
+    def _silence(self, peer: Peer) -> None:
+        """Send the peer no more media and take none from it (RFC 7675 section 5.1).
+
+        Packets that are still on their way must find no keys, before the contexts are freed.
+        """
+        peer.transport.srtp_in = peer.transport.srtp_out = None
+        for slot in peer.slots.values():
+            if slot.fed_by is not None:
+                self._refresh(slot.fed_by)
 
     def _became_ready(self, peer: Peer) -> None:
         if peer.transport.ready:
@@ -240,6 +260,9 @@ class Relay:
             if not peer.dtls.receive(data):
                 transport.counters.dropped["dtls_queue_full"] += 1
             return
+        if not peer.feedback.admit(len(data)):
+            transport.counters.dropped["rtcp_flood"] += 1
+            return
         packets = feedback.parse(data)
         if packets is None:
             transport.counters.dropped["malformed"] += 1
@@ -254,16 +277,30 @@ class Relay:
             return
         ufrag = requested_ufrag(request)
         peer = self._by_ufrag.get(ufrag) if ufrag is not None else None
-        answered = peer.agent.answer(request, address) if peer is not None else None
-        if peer is None or answered is None:
+        if peer is None:
             self._forwarder.counters.dropped["bad_credentials"] += 1
             return
+        before = peer.agent.ufrags
+        answered = peer.agent.answer(request, address)
+        if answered is None:
+            self._forwarder.counters.dropped["bad_credentials"] += 1
+            return
+        self._know_ufrags(peer, before)
         if answered.accepted:
             self._heard(peer, address, sock, answered.nominated, now)
         try:
             sock.sendto(answered.response, address)
         except OSError:
             peer.transport.counters.dropped["unreachable"] += 1
+
+    def _know_ufrags(self, peer: Peer, before: list[str]) -> None:
+        """Recognise the peer by its present user name fragments, which may have changed."""
+        now = peer.agent.ufrags
+        if now != before:
+            for ufrag in before:
+                self._by_ufrag.pop(ufrag, None)
+            for ufrag in now:
+                self._by_ufrag[ufrag] = peer
 
     def _heard(
         self, peer: Peer, address: Address, sock: socket.socket, nominated: bool, now: float
@@ -295,29 +332,32 @@ class Relay:
         while True:
             await asyncio.sleep(_TICK_S)
             ticks += 1
-            try:
-                self._tick(monotonic(), ticks)
-            except Exception:
-                _log.exception("a tick of the relay failed")
+            self._tick(monotonic(), ticks)
 
     def _tick(self, now: float, ticks: int) -> None:
         for peer in list(self._peers.values()):
-            if peer.transport.ready:
-                peer.feedback.tick(now)
-                if ticks % _ESTIMATE_TICKS == 0:
-                    peer.feedback.estimate(now)
-                    _empty_caches(peer, now)
-                if ticks % _SECOND_TICKS == 0:
-                    peer.feedback.report(now)
-            if ticks % _SECOND_TICKS == 0 and now - peer.heard_at > CONSENT_TIMEOUT_S:
-                peer.set_state("gone")
+            try:
+                _tick_peer(peer, now, ticks)
+            except Exception:  # no peer shall keep the others from their turn
+                _log.exception("a peer's tick failed")
+
+
+def _tick_peer(peer: Peer, now: float, ticks: int) -> None:
+    if ticks % _SECOND_TICKS == 0 and now - peer.heard_at > CONSENT_TIMEOUT_S:
+        peer.set_state("gone")
+    if not peer.transport.ready:
+        return
+    peer.feedback.tick(now)
+    if ticks % _ESTIMATE_TICKS == 0:
+        peer.feedback.estimate()
+        _empty_caches(peer, now)
+    if ticks % _SECOND_TICKS == 0:
+        peer.feedback.report(now)
 
 
 def _empty_caches(peer: Peer, now: float) -> None:
     """Give back the memory of what is too old to be asked for."""
     for source in peer.sources.values():
-        if not source.cache:
-            continue
         # what lies further back than the ring is long was written over already
         at = max(source.cache_tail, source.highest - CACHE_PACKETS + 1)
         while at <= source.highest:

@@ -27,6 +27,7 @@ ErrorCode = Literal[
     "wrong_room",
     "outdated_page",
     "room_full",
+    "server_full",
     "malformed",
     "unknown_event",
     "too_fast",

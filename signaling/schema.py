@@ -12,8 +12,12 @@ from signaling.messages import EVENTS, REQUESTS, Hello, Message, Refusal
 
 def wire_schema() -> dict[str, Any]:
     """One JSON Schema document in whose ``$defs`` every wire model stands, sorted by name."""
-    received = {Hello, *(request for request, _ in REQUESTS.values())}
-    sent = {Refusal, *EVENTS.values(), *(reply for _, reply in REQUESTS.values())}
+    received: set[type[Message]] = {Hello, *(request for request, _ in REQUESTS.values())}
+    sent: set[type[Message]] = {
+        Refusal,
+        *EVENTS.values(),
+        *(reply for _, reply in REQUESTS.values()),
+    }
     models: list[tuple[type[Message], JsonSchemaMode]] = [
         (model, "validation") for model in received
     ]

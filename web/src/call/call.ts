@@ -76,6 +76,8 @@ const FINAL: ReadonlySet<string> = new Set<ErrorCode>([
   'wrong_room',
   'outdated_page',
 ]);
+/** No place now; there may be one later. */
+const FULL: ReadonlySet<string> = new Set<ErrorCode>(['room_full', 'server_full']);
 /** Refusals that pass by themselves, so that someone who was in the room is best kept waiting. */
 const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
   'stopping',
@@ -451,8 +453,8 @@ export class Call {
       this.#change({ phase: 'lobby', notice: problem.message });
       return;
     }
-    if (problem && (FINAL.has(problem.code) || problem.code === 'room_full')) {
-      this.#finish({ ...problem, retry: problem.code === 'room_full' });
+    if (problem && (FINAL.has(problem.code) || FULL.has(problem.code))) {
+      this.#finish({ ...problem, retry: FULL.has(problem.code) });
       return;
     }
     this.#joinFailures += 1;

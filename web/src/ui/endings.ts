@@ -28,6 +28,11 @@ const ENDINGS: Partial<Record<End['code'], Ending>> = {
     hint: 'When someone leaves, there will be a place again.',
     action: 'Try again',
   },
+  server_full: {
+    title: 'There is no room free right now',
+    hint: 'When another group has finished, there will be room again.',
+    action: 'Try again',
+  },
   too_many_connections: {
     title: 'There are too many connections at the moment',
     hint: 'If the room is open in other tabs, closing them helps.',

@@ -86,6 +86,7 @@ export interface Problem {
     | 'wrong_room'
     | 'outdated_page'
     | 'room_full'
+    | 'server_full'
     | 'malformed'
     | 'unknown_event'
     | 'too_fast'

@@ -1,0 +1,1 @@
+"""The server: settings, admission, rooms, HTTP, metrics and the command line."""

@@ -1,0 +1,126 @@
+"""Who may join which room, and as what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, cast
+
+import jwt
+
+from signaling.messages import MAX_SLOTS, Role
+from signaling.refusal import Refused
+
+LINK_AUDIENCE = "holdspace-link"
+RESUME_AUDIENCE = "holdspace-resume"
+RESUME_LIFETIME = timedelta(hours=12)
+
+_ALGORITHM = "HS256"
+_ROLES: tuple[Role, ...] = ("participant", "facilitator")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a link allows."""
+
+    role: Role
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a room that someone had, and may take again."""
+
+    participant_id: str
+    room: str
+    slot: int
+    role: Role
+
+
+class Admission(Protocol):
+    """Decides who may join."""
+
+    def admit(self, room: str, token: str) -> Grant:
+        """What the bearer of ``token`` may do in ``room``.
+
+        Raises:
+            Refused: ``bad_token``, ``expired_token`` or ``wrong_room``.
+        """
+
+
+class LinkTokens:
+    """Signed tokens (RFC 7519, HMAC with SHA-256) that stand in the links of one server.
+
+    Whoever has the link has what it allows, until it expires.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def issue(self, room: str, role: Role, lifetime: timedelta) -> str:
+        """A token for one room and role that expires after ``lifetime``."""
+        claims = {
+            "aud": LINK_AUDIENCE,
+            "room": room,
+            "role": role,
+            "exp": datetime.now(UTC) + lifetime,
+        }
+        return jwt.encode(claims, self._secret, _ALGORITHM)
+
+    def admit(self, room: str, token: str) -> Grant:
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                audience=LINK_AUDIENCE,
+                options={"require": ["exp", "aud", "room", "role"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise Refused("expired_token", "This link has expired; ask for a new one.") from None
+        except jwt.InvalidTokenError:
+            raise Refused("bad_token", "This link is not valid; ask for a new one.") from None
+        if claims["role"] not in _ROLES or not isinstance(claims["room"], str):
+            raise Refused("bad_token", "This link is not valid; ask for a new one.")
+        if claims["room"] != room:
+            raise Refused("wrong_room", "This link is for another room.")
+        return Grant(cast(Role, claims["role"]))
+
+
+class ResumeTokens:
+    """Signed tokens that give someone their own place again, also after a restart.
+
+    They allow nothing by themselves: the link is always needed, too.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def issue(self, place: Place) -> str:
+        claims = {
+            "aud": RESUME_AUDIENCE,
+            "sub": place.participant_id,
+            "room": place.room,
+            "slot": place.slot,
+            "role": place.role,
+            "exp": datetime.now(UTC) + RESUME_LIFETIME,
+        }
+        return jwt.encode(claims, self._secret, _ALGORITHM)
+
+    def read(self, room: str, grant: Grant, token: str) -> Place | None:
+        """The place this token gives back, or None if it gives none in this room and role."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                audience=RESUME_AUDIENCE,
+                options={"require": ["exp", "aud", "sub", "room", "slot", "role"]},
+            )
+        except jwt.InvalidTokenError:
+            return None
+        slot = claims["slot"]
+        if claims["room"] != room or claims["role"] != grant.role:
+            return None
+        if type(slot) is not int or not 0 <= slot < MAX_SLOTS:
+            return None
+        return Place(claims["sub"], room, slot, grant.role)

@@ -1,0 +1,190 @@
+"""All rooms of this server, and the visits of those who are let in."""
+
+from __future__ import annotations
+
+import structlog
+
+from relay import Relay
+from server.admission import Admission, Grant, Place, ResumeTokens
+from server.room import Member, Room
+from server.tasks import Tasks
+from signaling.messages import (
+    Answer,
+    Hello,
+    Join,
+    Joined,
+    Leave,
+    Media,
+    Message,
+    Offer,
+    Ok,
+    Removed,
+    RestartIce,
+    ShareScreen,
+    Welcome,
+)
+from signaling.namespace import Connection
+from signaling.refusal import Refused
+
+log = structlog.get_logger(__name__)
+
+
+class Rooms:
+    """The rooms in use. A room comes with the first who joins and goes some time after the last.
+
+    Args:
+        capacity: members per room, 2 to 16.
+        max_rooms: rooms at the same time.
+        grace_s: for how many seconds a broken connection's place, and an empty room, is kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        relay: Relay,
+        admission: Admission,
+        resume: ResumeTokens,
+        capacity: int,
+        max_rooms: int,
+        grace_s: float,
+    ) -> None:
+        self.resume = resume
+        self.capacity = capacity
+        self.rooms: dict[str, Room] = {}
+        """By name."""
+        self._relay = relay
+        self._admission = admission
+        self._max_rooms = max_rooms
+        self._grace_s = grace_s
+        self._tasks = Tasks()
+
+    @property
+    def participants(self) -> int:
+        return sum(len(room.members) for room in self.rooms.values())
+
+    def greet(self, hello: Hello, connection: Connection) -> Visit:
+        grant = self._admission.admit(hello.room, hello.token)
+        place = self.resume.read(hello.room, grant, hello.resume) if hello.resume else None
+        return Visit(self, hello.room, grant, place, connection)
+
+    def open(self, name: str) -> Room:
+        """The room of that name, made if there is none.
+
+        Raises:
+            Refused: ``server_full`` if the server has as many rooms as it may.
+        """
+        room = self.rooms.get(name)
+        if room is None:
+            if len(self.rooms) >= self._max_rooms:
+                raise Refused("server_full", "This server has as many rooms open as it can carry.")
+            room = Room(
+                name,
+                capacity=self.capacity,
+                relay=self._relay,
+                grace_s=self._grace_s,
+                tasks=self._tasks,
+            )
+            self.rooms[name] = room
+            self._tasks.start(self._close_once_deserted(room), "room")
+            log.info("room_opened", rooms=len(self.rooms))
+        return room
+
+    async def close(self) -> None:
+        """Remove everyone and end all timers."""
+        for room in self.rooms.values():
+            room.close()
+        self.rooms.clear()
+        await self._tasks.close()
+
+    async def _close_once_deserted(self, room: Room) -> None:
+        await room.wait_until_deserted()
+        del self.rooms[room.name]
+        room.close()
+        log.info("room_closed", rooms=len(self.rooms))
+
+
+class Visit:
+    """What one open page may do; its socket was let in with a valid link."""
+
+    def __init__(
+        self, rooms: Rooms, room: str, grant: Grant, place: Place | None, connection: Connection
+    ) -> None:
+        self._rooms = rooms
+        self._room_name = room
+        self._grant = grant
+        self._place = place
+        self._connection = connection
+        self._seat: tuple[Room, Member] | None = None
+
+    @property
+    def joined(self) -> bool:
+        return self._seat is not None
+
+    def welcome(self) -> Welcome:
+        room = self._rooms.rooms.get(self._room_name)
+        return Welcome(
+            role=self._grant.role,
+            capacity=self._rooms.capacity,
+            present=0 if room is None else len(room.members),
+        )
+
+    async def handle(self, request: Message) -> Ok:
+        if isinstance(request, Join):
+            return await self._join(request)
+        if self._seat is None:
+            raise Refused("not_joined", "You are not in the room.")
+        room, member = self._seat
+        match request:
+            case Answer():
+                room.answer(member, request.sdp)
+            case Media():
+                room.set_media(member, request)
+            case ShareScreen():
+                room.share_screen(member, request.on)
+            case RestartIce():
+                return Offer(sdp=room.restart_ice(member))
+            case Leave():
+                self._seat = self._place = None
+                room.remove(member)
+        return Ok()
+
+    async def gone(self) -> None:
+        if self._seat is not None:
+            room, member = self._seat
+            self._seat = None
+            room.lost(member)
+
+    async def emit(self, event: Message) -> None:
+        await self._connection.emit(event)
+
+    async def expel(self, why: Removed) -> None:
+        self._seat = self._place = None
+        await self._connection.remove(why)
+
+    async def reconnect(self) -> None:
+        self._seat = None
+        await self._connection.drop()
+
+    async def _join(self, join: Join) -> Joined:
+        if self._seat is not None:
+            room, member = self._seat
+            # Only a connection that is lost for good can be made anew by joining again.
+            if member.peer.state != "gone":
+                raise Refused("already_joined", "You are already in the room.")
+            await room.reenter(self, member, join)
+        else:
+            room = self._rooms.open(self._room_name)
+            former = room.members.get(self._place.participant_id) if self._place else None
+            if former is None:
+                member = room.enter(self, self._grant.role, join, self._place)
+            else:
+                member = former
+                await room.reenter(self, member, join)
+            self._seat = (room, member)
+        resume = Place(member.id, room.name, member.slot, member.role)
+        return Joined(
+            sdp=room.offer(member),
+            id=member.id,
+            resume=self._rooms.resume.issue(resume),
+            roster=room.roster(),
+        )

@@ -1,0 +1,73 @@
+"""Real Chromium with fake devices, and a server to visit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from bench.server_process import ServerProcess, server_process
+from tests.e2e.visit import Visit
+
+ROOM = "garden"
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # the tests may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=no-user-gesture-required",
+]
+FAKE_DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+Begin = Callable[[], Awaitable[Visit]]
+
+
+def chromium() -> str:
+    path = shutil.which("chromium")
+    assert path is not None, "the end-to-end tests need Chromium; `make test` installs it"
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium(), args=CHROMIUM_FLAGS + FAKE_DEVICES
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def begin(browser: Browser) -> AsyncIterator[Begin]:
+    """Begin a visit in a browser context of its own; all are closed after the test."""
+    visits: list[Visit] = []
+
+    async def new_visit() -> Visit:
+        visit = await Visit.begin(await browser.new_context())
+        visits.append(visit)
+        return visit
+
+    yield new_visit
+    for visit in visits:
+        await visit.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server() -> AsyncIterator[ServerProcess]:
+    """A server in a process of its own, which a test may restart."""
+    async with server_process("--room-capacity=4") as running:
+        yield running
+
+
+@pytest.fixture
+def link(server: ServerProcess) -> str:
+    return f"{server.url}/room/{ROOM}#{server.token(ROOM)}"

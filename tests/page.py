@@ -1,0 +1,115 @@
+"""A page without a browser: python-socketio's client, and aiortc for the media connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import socketio
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+
+from server.app import RunningServer
+from signaling.messages import EVENTS, PROTOCOL_VERSION, Joined, Message, Role, Roster
+
+TIMEOUT_S = 10.0
+
+T = TypeVar("T", bound=Message)
+
+
+class Page:
+    """One browser tab's connection to the server."""
+
+    def __init__(self) -> None:
+        self.socket = socketio.AsyncClient(serializer="msgpack", reconnection=False)
+        self.events: list[Message] = []
+        self.disconnected = asyncio.Event()
+        self._news = asyncio.Event()
+        for name, model in EVENTS.items():
+            self.socket.on(name, self._taker(model))
+        self.socket.on("disconnect", self._on_disconnect)
+
+    def _taker(self, model: type[Message]) -> Callable[[Any], None]:
+        def take(data: Any) -> None:
+            self.events.append(model.model_validate(data))
+            self._news.set()
+
+        return take
+
+    def _on_disconnect(self, _reason: str) -> None:
+        self.disconnected.set()
+
+    async def open(self, url: str, hello: Any) -> None:
+        """Connect; raises ConnectionError with the refusal's data as its argument."""
+        refusals: list[Any] = []
+        self.socket.on("connect_error", refusals.append)
+        try:
+            await self.socket.connect(url, auth=hello, transports=["websocket"])
+        except socketio.exceptions.ConnectionError:
+            raise ConnectionError(*refusals) from None
+
+    async def ask(self, event: str, payload: Any = None) -> dict[str, Any]:
+        answer = await self.socket.call(event, {} if payload is None else payload)
+        assert isinstance(answer, dict)
+        return answer
+
+    async def join(self, name: str = "Ada", *, mic: bool = True, camera: bool = True) -> Joined:
+        answer = await self.ask("join", {"name": name, "mic": mic, "camera": camera})
+        return Joined.model_validate(answer)
+
+    async def event(self, model: type[T], test: Callable[[T], bool]) -> T:
+        """The latest event of a kind that passes the test, waiting for it if need be."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                for event in reversed(self.events):
+                    if isinstance(event, model) and test(event):
+                        return event
+                self._news.clear()
+                await self._news.wait()
+
+    async def roster(self, test: Callable[[Roster], bool]) -> Roster:
+        return await self.event(Roster, test)
+
+    async def close(self) -> None:
+        await self.socket.disconnect()
+
+
+def hello(
+    server: RunningServer,
+    room: str = "circle",
+    role: Role = "participant",
+    *,
+    resume: str | None = None,
+) -> dict[str, Any]:
+    """The greeting of a page that was opened with a valid link."""
+    token = server.links.to(room, role).partition("#")[2]
+    greeting = {"protocol": PROTOCOL_VERSION, "room": room, "token": token}
+    return greeting if resume is None else {**greeting, "resume": resume}
+
+
+@asynccontextmanager
+async def page(server: RunningServer, greeting: Any = None) -> AsyncIterator[Page]:
+    """A page that was let in."""
+    opened = Page()
+    await opened.open(server.url, hello(server) if greeting is None else greeting)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def answered(offer: str, *, sending: bool = True) -> AsyncIterator[RTCPeerConnection]:
+    """An aiortc peer connection that has made its answer to an offer."""
+    connection = RTCPeerConnection()
+    if sending:
+        connection.addTrack(AudioStreamTrack())
+        connection.addTrack(VideoStreamTrack())
+    try:
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        yield connection
+    finally:
+        await connection.close()
