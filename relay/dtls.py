@@ -43,8 +43,11 @@ class _DatagramTransport:
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(_QUEUE_LENGTH)
         self.connection: SSL.Connection | None = None
         """Set once the handshake is done."""
+        self.closed = False
 
     async def _recv(self) -> bytes:
+        if self.closed:
+            raise ConnectionError("closed")
         if self.connection is not None:
             _discard(self.connection)
         return await self._queue.get()
@@ -131,8 +134,17 @@ class DtlsEndpoint:
         assert self._dtls._ssl is not None
         return self._dtls._ssl.get_selected_srtp_profile().decode()
 
+    def abort(self) -> None:
+        """Take in nothing more.
+
+        A task of aiortc's must be cancelled after this: cancelling alone may be lost in
+        `asyncio.wait_for` when a datagram comes at the same moment (Python before 3.12).
+        """
+        self._transport.closed = True
+
     async def close(self) -> None:
         """Say goodbye (close_notify) and end aiortc's task."""
+        self.abort()
         task = self._dtls._task
         await self._dtls.stop()
         if task is not None:

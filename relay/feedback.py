@@ -52,6 +52,9 @@ NACK_TRIES = 5
 RETRANSMISSIONS_PER_TICK = 50
 """Answers to one peer's NACKs in one tick of 20 ms, so that no one can ask for a flood."""
 
+LOOKUPS_PER_TICK = 500
+"""Packets of one peer's NACKs that are looked for in one tick, whether there or not."""
+
 RTCP_BYTES_PER_TICK = 3_000
 """How much RTCP of one peer is looked at in one tick; a NACK of 4 bytes names 17 packets."""
 
@@ -113,6 +116,7 @@ class Feedback:
         self._estimator = RemoteBitrateEstimator()
         self._arrived_at = 0.0
         self._retransmissions = RETRANSMISSIONS_PER_TICK
+        self._lookups = LOOKUPS_PER_TICK
         self._rtcp_bytes = RTCP_BYTES_PER_TICK
 
     # --- from the peer -------------------------------------------------------------------------
@@ -156,6 +160,8 @@ class Feedback:
         source = slot.fed_by
         if source is None or slot not in source.sinks or slot.rtx_ssrc is None:
             return
+        lost = lost[: self._lookups]
+        self._lookups -= len(lost)
         for seq in lost:
             if not self._retransmissions:
                 return
@@ -175,6 +181,7 @@ class Feedback:
     def tick(self, now: float) -> None:
         """Every 20 ms: what was asked for and could not be sent yet, and what is missing."""
         self._retransmissions = RETRANSMISSIONS_PER_TICK
+        self._lookups = LOOKUPS_PER_TICK
         self._rtcp_bytes = RTCP_BYTES_PER_TICK
         for source in self.sources:
             if source.key_frame_wanted and now - source.key_frame_asked_at >= KEY_FRAME_INTERVAL_S:

@@ -132,7 +132,6 @@ class Relay:
             self._by_ufrag.pop(ufrag, None)
         del self._by_transport[peer.transport]
         self._departed.add(peer.counters())
-        self._silence(peer)
         self._spawn(self._disconnect(peer), "relay goodbye")
         peer.set_state("gone")
 
@@ -209,6 +208,7 @@ class Relay:
 
     async def _disconnect(self, peer: Peer) -> None:
         if peer.handshake is not None:
+            peer.dtls.abort()
             peer.handshake.cancel()
             await asyncio.wait([peer.handshake])
         await peer.dtls.close()
