@@ -86,6 +86,11 @@ class ServerProcess:
         return process.returncode
 
 
+def _without_settings() -> dict[str, str]:
+    """The environment, but for settings that someone has made for a server of their own."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("HOLDSPACE_")}
+
+
 def free_port() -> int:
     """A TCP port that was free a moment ago."""
     with socket.socket() as sock:
@@ -110,7 +115,7 @@ async def server_process(*arguments: str, cpu: int | None = None) -> AsyncIterat
                 f"--data-dir={directory}",
                 *arguments,
             ],
-            environment={**os.environ, "HOLDSPACE_SECRET": secret},
+            environment={**_without_settings(), "HOLDSPACE_SECRET": secret},
             log=Path(directory) / "log",
             cpu=cpu,
             secret=secret,

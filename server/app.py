@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from relay import Relay
 from server.addresses import media_announce
 from server.admission import LinkTokens, ResumeTokens
 from server.errors import plain_errors
+from server.formats import load_formats, shipped_formats
 from server.health import add_health
 from server.links import Links
 from server.listener import listen
@@ -50,6 +52,7 @@ async def create_app(settings: Settings) -> web.Application:
     """
     secret = server_secret(settings)
     tokens = LinkTokens(secret)
+    formats = load_formats(settings.formats_dir or shipped_formats())
     try:
         relay = await Relay.open(
             bind=settings.media_bind, port=settings.media_port, announce=media_announce(settings)
@@ -63,6 +66,7 @@ async def create_app(settings: Settings) -> web.Application:
         relay=relay,
         admission=tokens,
         resume=ResumeTokens(secret),
+        formats=formats,
         capacity=settings.room_capacity,
         max_rooms=settings.max_rooms,
         grace_s=settings.rejoin_grace_s,
@@ -128,6 +132,7 @@ async def running(settings: Settings) -> AsyncIterator[RunningServer]:
     app = await create_app(settings)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
+    listener: asyncio.Server | None = None
     try:
         try:
             listener = await listen(runner, settings.host, settings.port)
@@ -150,7 +155,8 @@ async def running(settings: Settings) -> AsyncIterator[RunningServer]:
             listener.close()
     finally:
         await runner.cleanup()
-        log.info("stopped")
+        if listener is not None:
+            log.info("stopped")
 
 
 def _reason(error: OSError) -> str:

@@ -12,6 +12,10 @@ from server.security import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
 
+IDLE_TIMEOUT_S = 130.0
+"""A connection that takes longer than this to send a whole request is closed; reverse proxies keep
+theirs idle for less, such as nginx for 60 s and Caddy for 120 s."""
+
 
 class _NoAccessLog(AbstractAccessLogger):
     @property
@@ -58,6 +62,8 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     assert server is not None
 
     def connection() -> _Connection:
-        return _Connection(server, loop=loop, access_log_class=_NoAccessLog)
+        return _Connection(
+            server, loop=loop, access_log_class=_NoAccessLog, keepalive_timeout=IDLE_TIMEOUT_S
+        )
 
     return await loop.create_server(connection, host, port, reuse_address=True)

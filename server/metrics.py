@@ -104,8 +104,9 @@ def add_metrics(app: web.Application, collector: HoldspaceCollector, token: str 
 
     async def metrics(request: web.Request) -> web.Response:
         if token is not None:
-            given = request.headers.get("Authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            # Bytes that are no UTF-8 come as surrogates.
+            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+            if not hmac.compare_digest(given, f"Bearer {token}".encode()):
                 raise web.HTTPUnauthorized(
                     text="The metrics need their token.\n", headers={"WWW-Authenticate": "Bearer"}
                 )

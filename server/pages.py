@@ -17,6 +17,10 @@ NO_CACHE = "no-cache"
 FOR_A_YEAR = "public, max-age=31536000, immutable"
 """For files whose names change with their contents."""
 
+_FILE = "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,99}"
+"""One path segment with no separator, no leading dot and no name too long for a file system:
+nothing outside the folder."""
+
 
 def add_pages(app: web.Application, assets: Path = ASSETS) -> None:
     """Serve the client: its page for ``/`` and every room, and its files.
@@ -40,10 +44,9 @@ def add_pages(app: web.Application, assets: Path = ASSETS) -> None:
         return _file(root / "assets", request.match_info["file"], FOR_A_YEAR)
 
     app.router.add_get("/", page)
-    app.router.add_get("/room/{room:[a-z0-9][a-z0-9-]{0,62}}", page)
-    # One path segment with no separator and no leading dot: nothing outside the folder.
-    app.router.add_get(r"/assets/{file:\w[\w.-]*}", hashed_file)
-    app.router.add_get(r"/{file:\w[\w.-]*}", file)
+    app.router.add_get("/room/{room:[a-z0-9][a-z0-9-]{0,62}}{slash:/?}", page)
+    app.router.add_get(f"/assets/{{file:{_FILE}}}", hashed_file)
+    app.router.add_get(f"/{{file:{_FILE}}}", file)
 
 
 def _file(folder: Path, name: str, cache: str) -> web.FileResponse:

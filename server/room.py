@@ -9,8 +9,10 @@ from secrets import randbits, token_urlsafe
 from time import time
 from typing import Protocol
 
+from moderation.formats import Formats
 from relay import Fingerprint, Peer, PeerState, Relay, RemoteParameters, SourceSsrcs
 from server.admission import Place
+from server.moderator import Moderator
 from server.tasks import Tasks
 from signaling.messages import (
     Connection,
@@ -65,6 +67,10 @@ class Member:
     page: Page | None
     """None while the socket is lost."""
     screen: bool = False
+    may_speak: bool = False
+    """Whether the moderator lets their voice through."""
+    heard_at: float = 0.0
+    """Time of the audio level last read, in s on the relay's clock."""
     grace: asyncio.Task[None] | None = None
     session_id: int = field(default_factory=lambda: randbits(62))
     offers: int = 0
@@ -97,12 +103,20 @@ class Room:
         name: the room's id in links.
         capacity: the most members, 2 to 16.
         relay: carries the media.
+        formats: what facilitators may choose from.
         grace_s: for how many seconds the place of someone whose connection broke is kept.
         tasks: owns the room's timers.
     """
 
     def __init__(
-        self, name: str, *, capacity: int, relay: Relay, grace_s: float, tasks: Tasks
+        self,
+        name: str,
+        *,
+        capacity: int,
+        relay: Relay,
+        formats: Formats,
+        grace_s: float,
+        tasks: Tasks,
     ) -> None:
         self.name = name
         self.capacity = capacity
@@ -115,6 +129,7 @@ class Room:
         self._version = int(time() * 1000)
         self._changed = asyncio.Event()
         self._announcer = tasks.start(self._announce(), "roster")
+        self.moderator = Moderator(formats, self, tasks)
         self._occupied = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -124,6 +139,7 @@ class Room:
         for member in list(self.members.values()):
             self.remove(member)
         self._announcer.cancel()
+        self.moderator.close()
 
     def roster(self) -> Roster:
         members = sorted(self.members.values(), key=lambda member: member.slot)
@@ -160,8 +176,11 @@ class Room:
         self._connect(member)
         return member
 
-    async def reenter(self, page: Page, member: Member, join: Join) -> None:
-        """Give a member their own place again, with a new connection to the relay."""
+    def reenter(self, page: Page, member: Member, join: Join) -> Page | None:
+        """Give a member their own place again, with a new connection to the relay.
+
+        Returns the other page that had the place until now, if any: it is to be expelled.
+        """
         former, member.page = member.page, page
         if member.grace is not None:
             member.grace.cancel()
@@ -175,14 +194,9 @@ class Room:
             False,
         )
         member.session_id, member.offers = randbits(62), 0
+        member.may_speak, member.heard_at = False, 0.0
         self._connect(member)
-        if former is not None and former is not page:
-            await former.expel(
-                Removed(
-                    code="joined_elsewhere",
-                    message="You have joined this room in another tab or on another device.",
-                )
-            )
+        return None if former is page else former
 
     def remove(self, member: Member) -> None:
         """Take away someone's place; does nothing if they have none."""
@@ -192,6 +206,7 @@ class Room:
             member.grace.cancel()
             member.grace = None
         self._relay.remove_peer(member.peer)
+        self.moderator.left(member.id)
         if not self.members:
             self._empty.set()
             self._occupied.clear()
@@ -234,6 +249,7 @@ class Room:
             fingerprints=[Fingerprint(*answer.fingerprint)],
             ssrcs={mid: SourceSsrcs(*ssrcs) for mid, ssrcs in answer.ssrcs.items()},
         )
+        is_first = member.peer.state == "new"
         try:
             self._relay.accept(member.peer, remote)
         except ValueError:
@@ -241,6 +257,8 @@ class Room:
                 "bad_answer", "The browser's answer does not fit the connection it is for."
             ) from None
         member.awaits_answer = False
+        if is_first:
+            self.moderator.joined(member.id, member.name, member.role)
 
     def restart_ice(self, member: Member) -> str:
         """A new offer for the same connection, to find another path for it.
@@ -307,9 +325,38 @@ class Room:
     def _set_gates(self, member: Member) -> None:
         sources = member.peer.sources
         for other in self._others(member):
-            self._relay.set_gate(sources["mi"], other.peer, member.mic)
+            self._relay.set_gate(sources["mi"], other.peer, member.mic and member.may_speak)
             self._relay.set_gate(sources["ca"], other.peer, member.camera)
             self._relay.set_gate(sources["sc"], other.peer, member.screen)
+
+    # --- as the moderator acts on it -----------------------------------------------------------
+
+    def set_voice(self, person: str, is_open: bool) -> None:
+        member = self.members.get(person)
+        if member is not None and member.may_speak != is_open:
+            member.may_speak = is_open
+            self._set_gates(member)
+
+    def levels(self) -> dict[str, tuple[int, bool]]:
+        levels: dict[str, tuple[int, bool]] = {}
+        for member in self.members.values():
+            source = member.peer.sources["mi"]
+            if source.level_at > member.heard_at and member.mic:
+                member.heard_at = source.level_at
+                levels[member.id] = (source.level, source.voice)
+        return levels
+
+    async def tell(self, person: str, message: Message) -> None:
+        member = self.members.get(person)
+        if member is not None and member.page is not None:
+            await member.page.emit(message)
+
+    async def tell_all(self, message: Message) -> None:
+        for page in self._pages():
+            await page.emit(message)
+
+    def _pages(self) -> list[Page]:
+        return [member.page for member in self.members.values() if member.page is not None]
 
     def _others(self, member: Member) -> Iterator[Member]:
         return (other for other in self.members.values() if other is not member)
@@ -337,6 +384,9 @@ class Room:
                     return
 
     def _await_return(self, member: Member) -> None:
+        # A picture that stands still is not to keep the others from sharing their screens.
+        self.share_screen(member, False)
+        self.moderator.lost(member.id)
         if member.grace is None and member.id in self.members:
             member.grace = self._tasks.start(self._expire(member), "grace")
         self._note_change()
@@ -357,8 +407,7 @@ class Room:
             await self._changed.wait()
             self._changed.clear()
             roster = self.roster()
-            pages = [member.page for member in self.members.values() if member.page is not None]
-            for page in pages:
+            for page in self._pages():
                 await page.emit(roster)
             await asyncio.sleep(ROSTER_INTERVAL_S)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import structlog
 
+from moderation.formats import Formats
 from relay import Relay
 from server.admission import Admission, Grant, Place, ResumeTokens
-from server.room import Member, Room
+from server.room import Member, Page, Room
 from server.tasks import Tasks
+from signaling.commands import command_of
 from signaling.messages import (
     Answer,
     Hello,
@@ -20,6 +22,7 @@ from signaling.messages import (
     Ok,
     Removed,
     RestartIce,
+    Role,
     ShareScreen,
     Welcome,
 )
@@ -33,6 +36,7 @@ class Rooms:
     """The rooms in use. A room comes with the first who joins and goes some time after the last.
 
     Args:
+        formats: what facilitators may choose from.
         capacity: members per room, 2 to 16.
         max_rooms: rooms at the same time.
         grace_s: for how many seconds a broken connection's place, and an empty room, is kept.
@@ -44,6 +48,7 @@ class Rooms:
         relay: Relay,
         admission: Admission,
         resume: ResumeTokens,
+        formats: Formats,
         capacity: int,
         max_rooms: int,
         grace_s: float,
@@ -54,6 +59,7 @@ class Rooms:
         """By name."""
         self._relay = relay
         self._admission = admission
+        self._formats = formats
         self._max_rooms = max_rooms
         self._grace_s = grace_s
         self._tasks = Tasks()
@@ -63,9 +69,21 @@ class Rooms:
         return sum(len(room.members) for room in self.rooms.values())
 
     def greet(self, hello: Hello, connection: Connection) -> Visit:
-        grant = self._admission.admit(hello.room, hello.token)
-        place = self.resume.read(hello.room, grant, hello.resume) if hello.resume else None
+        place = self.resume.read(hello.room, hello.resume) if hello.resume else None
+        try:
+            grant = self._admission.admit(hello.room, hello.token)
+        except Refused as refused:
+            # a link that expires in the middle of a session must throw nobody out of it
+            if refused.code != "expired_token" or place is None or not self._has_place(place):
+                raise
+            grant = Grant(place.role)
+        if place is not None and place.role != grant.role:
+            place = None
         return Visit(self, hello.room, grant, place, connection)
+
+    def _has_place(self, place: Place) -> bool:
+        room = self.rooms.get(place.room)
+        return room is not None and place.participant_id in room.members
 
     def open(self, name: str) -> Room:
         """The room of that name, made if there is none.
@@ -81,6 +99,7 @@ class Rooms:
                 name,
                 capacity=self.capacity,
                 relay=self._relay,
+                formats=self._formats,
                 grace_s=self._grace_s,
                 tasks=self._tasks,
             )
@@ -120,6 +139,10 @@ class Visit:
     def joined(self) -> bool:
         return self._seat is not None
 
+    @property
+    def role(self) -> Role:
+        return self._grant.role
+
     def welcome(self) -> Welcome:
         room = self._rooms.rooms.get(self._room_name)
         return Welcome(
@@ -146,6 +169,10 @@ class Visit:
             case Leave():
                 self._seat = self._place = None
                 room.remove(member)
+            case _:
+                command = command_of(request, member.id)
+                assert command is not None, "every request is for the room or for its moderator"
+                room.moderator.command(command)
         return Ok()
 
     async def gone(self) -> None:
@@ -166,12 +193,13 @@ class Visit:
         await self._connection.drop()
 
     async def _join(self, join: Join) -> Joined:
+        former_page: Page | None = None
         if self._seat is not None:
             room, member = self._seat
             # Only a connection that is lost for good can be made anew by joining again.
             if member.peer.state != "gone":
                 raise Refused("already_joined", "You are already in the room.")
-            await room.reenter(self, member, join)
+            room.reenter(self, member, join)
         else:
             room = self._rooms.open(self._room_name)
             former = room.members.get(self._place.participant_id) if self._place else None
@@ -179,12 +207,22 @@ class Visit:
                 member = room.enter(self, self._grant.role, join, self._place)
             else:
                 member = former
-                await room.reenter(self, member, join)
+                former_page = room.reenter(self, member, join)
             self._seat = (room, member)
         resume = Place(member.id, room.name, member.slot, member.role)
-        return Joined(
+        joined = Joined(
             sdp=room.offer(member),
             id=member.id,
             resume=self._rooms.resume.issue(resume),
             roster=room.roster(),
+            formats=room.moderator.formats(),
         )
+        # Last, as it may wait: until here nothing comes between, so each place has one page.
+        if former_page is not None:
+            await former_page.expel(
+                Removed(
+                    code="joined_elsewhere",
+                    message="You have joined this room in another tab or on another device.",
+                )
+            )
+        return joined

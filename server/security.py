@@ -5,9 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 _USED_FEATURES = (
@@ -21,7 +20,6 @@ _USED_FEATURES = (
 )
 _UNUSED_FEATURES = (
     "accelerometer",
-    "bluetooth",
     "browsing-topics",
     "gamepad",
     "geolocation",

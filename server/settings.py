@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         "loopback and this machine's own address on its default route. Behind NAT, set the "
         "public address.",
     )
+    formats_dir: Path | None = Field(
+        None,
+        description="Folder of the session formats, a TOML file each. If it is not set: the "
+        "formats that come with Holdspace.",
+    )
     room_capacity: int = Field(
         12, ge=2, le=MAX_SLOTS, description="The most people in one room, 2 to 16."
     )
@@ -235,4 +240,7 @@ def _sentence(error: ValidationError, flags: Mapping[str, Any], path: Path) -> S
         origin = f"The setting {key} in {path}"
     if first["type"] == "extra_forbidden":
         return SettingsError(f"{origin} does not exist.")
+    if key in SECRET_KEYS and first["type"] == "too_short":
+        needed = first["ctx"]["min_length"]
+        return SettingsError(f"{origin} is wrong: it has fewer than {needed} characters.")
     return SettingsError(f"{origin} is wrong: {first['msg'].removeprefix('Value error, ')}.")

@@ -9,7 +9,7 @@ into JSON Schema and that into TypeScript.
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -38,11 +38,45 @@ ErrorCode = Literal[
     "screen_taken",
     "stopping",
     "internal",
+    # of the moderation engine: see moderation/words.py
+    "not_here",
+    "not_facilitator",
+    "not_participant",
+    "no_such_person",
+    "no_such_alert",
+    "no_such_format",
+    "no_such_phase",
+    "bad_value",
+    "empty_text",
+    "long_text",
+    "hand_already_up",
+    "hand_not_up",
+    "has_floor",
+    "not_your_turn",
+    "no_holder",
+    "open_floor",
+    "not_circle",
+    "round_going",
+    "not_connected",
+    "paused",
+    "not_paused",
+    "all_muted",
+    "not_all_muted",
+    "facilitator_voice",
+    "not_muted",
+    "already",
+    "ended",
+    "nobody_there",
+    "no_other_facilitator",
 ]
 
 Role = Literal["participant", "facilitator"]
 
 Connection = Literal["connecting", "connected", "reconnecting"]
+
+Phase = Literal["lobby", "check_in", "work", "check_out", "ended"]
+
+FormatKind = Literal["open", "queue", "circle", "presentation"]
 
 _JOINERS = "\u200c\u200d"
 
@@ -126,6 +160,163 @@ class Leave(Message):
     """Event ``leave``: give up one's place; acknowledged with Ok."""
 
 
+# --- Requests: the floor and one's own needs (RFC 8855 section 10) -----------------------------
+
+PersonId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+"""A `Participant.id`."""
+
+PrivateWords = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)
+]
+
+
+class RequestFloor(Message):
+    """Event ``request_floor``: raise one's hand."""
+
+
+class CancelRequest(Message):
+    """Event ``cancel_request``: lower one's hand."""
+
+
+class ReleaseFloor(Message):
+    """Event ``release_floor``: give the floor back."""
+
+
+class PassTurn(Message):
+    """Event ``pass_turn``: let the talking piece go by."""
+
+
+class AskHelp(Message):
+    """Event ``ask_help``: the silent help button; only facilitators learn of it."""
+
+
+class RateDistress(Message):
+    """Event ``rate_distress``: one's own distress (SUDS), seen by facilitators alone."""
+
+    rating: Annotated[int, Field(ge=0, le=10)] | None
+    """0 none to 10 the worst imaginable; null takes it back."""
+
+
+class MessageFacilitators(Message):
+    """Event ``message_facilitators``: private words to the facilitators."""
+
+    text: PrivateWords
+
+
+# --- Requests of facilitators (RFC 8855 section 11) ---------------------------------------------
+
+
+class GrantFloor(Message):
+    """Event ``grant_floor``."""
+
+    to: PersonId
+
+
+class RevokeFloor(Message):
+    """Event ``revoke_floor``."""
+
+
+class ReorderQueue(Message):
+    """Event ``reorder_queue``: hands, or in a circle the seats still waiting, in this order."""
+
+    order: Annotated[list[PersonId], Field(max_length=MAX_SLOTS)]
+
+
+class SetQueueOrder(Message):
+    """Event ``set_queue_order``."""
+
+    order: Literal["first_come", "quietest_first"]
+
+
+class ExtendTurn(Message):
+    """Event ``extend_turn``."""
+
+    seconds: Annotated[float, Field(gt=0, le=3_600, strict=False)]
+
+
+class NextRound(Message):
+    """Event ``next_round``: send the talking piece round once more."""
+
+
+class Invite(Message):
+    """Event ``invite``: tell one person privately that they are welcome to speak."""
+
+    to: PersonId
+
+
+class SetFormat(Message):
+    """Event ``set_format``."""
+
+    format: Annotated[str, StringConstraints(max_length=64)]
+
+
+class SetPhase(Message):
+    """Event ``set_phase``."""
+
+    phase: Phase
+
+
+class Pause(Message):
+    """Event ``pause``: all quiet, until ``resume``."""
+
+
+class Resume(Message):
+    """Event ``resume``."""
+
+
+class MutePerson(Message):
+    """Event ``mute_person``."""
+
+    who: PersonId
+    seconds: Annotated[float, Field(gt=0, le=3_600, strict=False)] | None = None
+    """For how long; null: until a facilitator lifts it."""
+
+
+class UnmutePerson(Message):
+    """Event ``unmute_person``."""
+
+    who: PersonId
+
+
+class MuteAll(Message):
+    """Event ``mute_all``: everyone but the facilitators."""
+
+
+class UnmuteAll(Message):
+    """Event ``unmute_all``."""
+
+
+class Forgive(Message):
+    """Event ``forgive``: back to the foot of the conduct ladder, and heard again."""
+
+    who: PersonId
+
+
+class SetLadder(Message):
+    """Event ``set_ladder``: the conduct ladder of the whole room on or off."""
+
+    on: bool
+
+
+class AcknowledgeAlert(Message):
+    """Event ``acknowledge_alert``."""
+
+    alert: int
+
+
+class MessagePerson(Message):
+    """Event ``message_person``: private words to one participant."""
+
+    to: PersonId
+    text: PrivateWords
+
+
+class MessageAmongFacilitators(Message):
+    """Event ``message_among_facilitators``."""
+
+    text: PrivateWords
+
+
 # --- Acknowledgements --------------------------------------------------------------------------
 
 
@@ -164,6 +355,14 @@ class Offer(Ok):
     sdp: str
 
 
+class FormatInfo(Message):
+    """One of the formats that facilitators can choose."""
+
+    name: str
+    title: str
+    kind: FormatKind
+
+
 class Joined(Offer):
     """Acknowledges ``join``; the offer must be answered with ``answer``.
 
@@ -177,6 +376,7 @@ class Joined(Offer):
     """Present it in :class:`Hello` and join again to get the same place; keep it as secret as
     the link."""
     roster: Roster
+    formats: list[FormatInfo]
 
 
 class Problem(Message):
@@ -214,20 +414,305 @@ class Removed(Message):
     message: str
 
 
-REQUESTS: dict[str, tuple[type[Message], type[Ok]]] = {
-    "join": (Join, Joined),
-    "answer": (Answer, Ok),
-    "media": (Media, Ok),
-    "share_screen": (ShareScreen, Ok),
-    "restart_ice": (RestartIce, Offer),
-    "leave": (Leave, Ok),
+# --- Events: the floor, as everyone sees it -----------------------------------------------------
+#
+# Durations are in ms from when the message was sent: a page's clock may be wrong. A duration of
+# null has no end. People are named by `Participant.id`.
+
+
+class Piece(Message):
+    """Where the talking piece is in a circle."""
+
+    round: int
+    rounds: int
+    waiting: list[str]
+    """Who still gets it in this round, in order."""
+    resting: bool
+    """The last round is over: nobody has the piece."""
+
+
+class Floor(Message):
+    """Event ``floor``: who may speak, and how; replaces the one before it."""
+
+    phase: Phase
+    format: str
+    kind: FormatKind
+    holder: str | None
+    turn_left_ms: int | None
+    turn_runs: bool
+    """False while the turn's clock stands still: in a pause, or for a holder's lost network."""
+    queue: list[str]
+    """Raised hands, next first."""
+    queue_order: Literal["first_come", "quietest_first"]
+    piece: Piece | None
+    presenter: str | None
+    paused: bool
+    all_muted: bool
+    attended: bool
+    """False: no facilitator is in the room."""
+
+
+# --- Events: to one person alone ----------------------------------------------------------------
+
+GateReason = Literal[
+    "not_your_turn", "paused", "all_muted", "short_mute", "held_mute", "facilitator_mute"
+]
+
+
+class Own(Message):
+    """Event ``own``: how things stand for the person told; replaces the one before it."""
+
+    holding: bool
+    hand_raised: bool
+    place: int | None
+    """Own place in the queue, or among those waiting for the talking piece; 1 is next."""
+    muted: GateReason | None
+    """Why nobody hears them; null: they are heard."""
+    muted_left_ms: int | None
+    text: str
+    """One kind sentence on why; empty while they are heard."""
+    rating: int | None
+
+
+class YourTurn(Message):
+    """Event ``your_turn``."""
+
+    left_ms: int | None
+    text: str
+
+
+class TurnEndingSoon(Message):
+    """Event ``turn_ending_soon``."""
+
+    left_ms: int
+    text: str
+
+
+class TurnEnded(Message):
+    """Event ``turn_ended``."""
+
+    why: str
+    text: str
+
+
+class Nudge(Message):
+    """Event ``nudge``: a gentle word that nobody else sees."""
+
+    about: Literal["interruption", "share"]
+    text: str
+
+
+class Muted(Message):
+    """Event ``muted``: the relay has closed this person's gate."""
+
+    reason: GateReason
+    left_ms: int | None
+    text: str
+
+
+class Unmuted(Message):
+    """Event ``unmuted``."""
+
+    text: str
+
+
+class Invited(Message):
+    """Event ``invited``: a facilitator would like to hear this person."""
+
+    text: str
+
+
+class OwnShare(Message):
+    """Event ``own_share``: one's own part in the talk; shares are 0 to 1."""
+
+    talk_s: float
+    share: float
+    recent_share: float
+    """In the last ten minutes."""
+    fair_share: float
+    """What each would have if all had the same."""
+    text: str
+
+
+class HelpReceived(Message):
+    """Event ``help_received``."""
+
+    text: str
+
+
+class HelpSeen(Message):
+    """Event ``help_seen``: a facilitator has acknowledged the call for help."""
+
+    text: str
+
+
+class PrivateText(Message):
+    """Event ``private_text``: private words; their writer does not get them back."""
+
+    sender: str
+    channel: Literal["to_facilitators", "to_participant", "among_facilitators"]
+    participant: str | None
+    """The participant at one end of it; null among facilitators."""
+    text: str
+
+
+# --- Events: to facilitators alone --------------------------------------------------------------
+
+
+class Figures(Message):
+    """Someone's part in the talk over one stretch of time."""
+
+    talk_s: float
+    share: float
+    """Of all participants' talk, 0 to 1; 0 for facilitators, whose talk is not shared out."""
+    turns: int
+    interruptions_made: int
+    interruptions_suffered: int
+
+
+class PersonView(Message):
+    """One person as facilitators see them."""
+
+    id: str
+    role: Role
+    connected: bool
+    session: Figures
+    recent: Figures
+    """Over the last 10 minutes."""
+    last_heard_ms: int | None
+    """How long ago; null: not yet."""
+    gate: GateReason | None
+    """Why they cannot be heard; null: they can."""
+    gate_text: str
+    """The same in words, with what lifts it."""
+    muted_left_ms: int | None
+    muted_by: str | None
+    muted_why: str
+    """What happened, of a mute by the conduct ladder."""
+    strikes: int
+    rating: int | None
+    rated_ms: int | None
+    """How long ago."""
+    hand_raised: bool
+
+
+class People(Message):
+    """Event ``people``: the facilitators' console; replaces the one before it."""
+
+    people: list[PersonView]
+    gini: float
+    """Gini coefficient of the participants' talk time: 0 equal, towards 1 all by one person."""
+    recent_gini: float
+    fair_share: float
+    suggested: list[str]
+    """Whom one could invite next, best first."""
+    ladder_on: bool
+
+
+class Alert(Message):
+    """Event ``alert``: an alert as it now stands; replaces the one of the same id."""
+
+    change: Literal["raised", "changed", "acknowledged", "rose_again", "withdrawn"]
+    id: int
+    kind: Literal[
+        "help_asked",
+        "distress_high",
+        "repeated_interruptions",
+        "not_heard",
+        "dominating",
+        "left_abruptly",
+        "nobody_facilitating",
+    ]
+    severity: Literal["info", "attention", "urgent"]
+    about: str | None
+    """The person it is about; null for the room."""
+    about_name: str | None
+    """How that person is called, also when they have left."""
+    text: str
+    evidence: dict[str, str | int | float | bool | None]
+    count: int
+    """How many times its cause came while it was open."""
+    raised_at: float
+    """Unix time in s."""
+    rises: int
+    """How often it rose again because nobody acknowledged it."""
+    acknowledged_by: str | None
+    """The name of the facilitator."""
+    acknowledged_at: float | None
+    """Unix time in s."""
+
+
+# --- Who may ask what ---------------------------------------------------------------------------
+
+EVERYONE: frozenset[Role] = frozenset({"participant", "facilitator"})
+PARTICIPANTS: frozenset[Role] = frozenset({"participant"})
+FACILITATORS: frozenset[Role] = frozenset({"facilitator"})
+
+
+class Request(NamedTuple):
+    """What one event from the browser carries, how it is acknowledged, and who may send it."""
+
+    payload: type[Message]
+    reply: type[Ok]
+    roles: frozenset[Role]
+
+
+REQUESTS: dict[str, Request] = {
+    "join": Request(Join, Joined, EVERYONE),
+    "answer": Request(Answer, Ok, EVERYONE),
+    "media": Request(Media, Ok, EVERYONE),
+    "share_screen": Request(ShareScreen, Ok, EVERYONE),
+    "restart_ice": Request(RestartIce, Offer, EVERYONE),
+    "leave": Request(Leave, Ok, EVERYONE),
+    "request_floor": Request(RequestFloor, Ok, EVERYONE),
+    "cancel_request": Request(CancelRequest, Ok, EVERYONE),
+    "release_floor": Request(ReleaseFloor, Ok, EVERYONE),
+    "pass_turn": Request(PassTurn, Ok, EVERYONE),
+    "ask_help": Request(AskHelp, Ok, EVERYONE),
+    "rate_distress": Request(RateDistress, Ok, PARTICIPANTS),
+    "message_facilitators": Request(MessageFacilitators, Ok, PARTICIPANTS),
+    "grant_floor": Request(GrantFloor, Ok, FACILITATORS),
+    "revoke_floor": Request(RevokeFloor, Ok, FACILITATORS),
+    "reorder_queue": Request(ReorderQueue, Ok, FACILITATORS),
+    "set_queue_order": Request(SetQueueOrder, Ok, FACILITATORS),
+    "extend_turn": Request(ExtendTurn, Ok, FACILITATORS),
+    "next_round": Request(NextRound, Ok, FACILITATORS),
+    "invite": Request(Invite, Ok, FACILITATORS),
+    "set_format": Request(SetFormat, Ok, FACILITATORS),
+    "set_phase": Request(SetPhase, Ok, FACILITATORS),
+    "pause": Request(Pause, Ok, FACILITATORS),
+    "resume": Request(Resume, Ok, FACILITATORS),
+    "mute_person": Request(MutePerson, Ok, FACILITATORS),
+    "unmute_person": Request(UnmutePerson, Ok, FACILITATORS),
+    "mute_all": Request(MuteAll, Ok, FACILITATORS),
+    "unmute_all": Request(UnmuteAll, Ok, FACILITATORS),
+    "forgive": Request(Forgive, Ok, FACILITATORS),
+    "set_ladder": Request(SetLadder, Ok, FACILITATORS),
+    "acknowledge_alert": Request(AcknowledgeAlert, Ok, FACILITATORS),
+    "message_person": Request(MessagePerson, Ok, FACILITATORS),
+    "message_among_facilitators": Request(MessageAmongFacilitators, Ok, FACILITATORS),
 }
-"""Event name to its payload's model and its acknowledgement's model."""
+"""By event name, all that a browser may ask."""
 
 EVENTS: dict[str, type[Message]] = {
     "welcome": Welcome,
     "roster": Roster,
     "stopping": Stopping,
     "removed": Removed,
+    "floor": Floor,
+    "own": Own,
+    "your_turn": YourTurn,
+    "turn_ending_soon": TurnEndingSoon,
+    "turn_ended": TurnEnded,
+    "nudge": Nudge,
+    "muted": Muted,
+    "unmuted": Unmuted,
+    "invited": Invited,
+    "own_share": OwnShare,
+    "help_received": HelpReceived,
+    "help_seen": HelpSeen,
+    "private_text": PrivateText,
+    "people": People,
+    "alert": Alert,
 }
 """Event name from the server to its payload's model."""

@@ -27,6 +27,7 @@ from signaling.messages import (
     Message,
     Ok,
     Removed,
+    Role,
     Stopping,
     Welcome,
 )
@@ -72,6 +73,10 @@ class Connection(Protocol):
 
 class Visit(Protocol):
     """What one socket that was let in may do."""
+
+    @property
+    def role(self) -> Role:
+        """In which role its link lets it in."""
 
     @property
     def joined(self) -> bool:
@@ -262,7 +267,7 @@ class Wire(socketio.AsyncServer):
             await super()._handle_eio_message(eio_sid, data)
         except Malformed as error:
             self.dropped["malformed"] += 1
-            log.warning("socket_dropped", reason=str(error))
+            log.debug("socket_dropped", reason=str(error))
             await self.eio.drop(eio_sid)
         except Exception:
             log.exception("socket_failed")
@@ -332,9 +337,13 @@ class Wire(socketio.AsyncServer):
             raise Refused("too_fast", "That was too often in a short time; wait a moment.")
         if event not in REQUESTS:
             raise Refused("unknown_event", "The server does not know this request.")
-        model, _ = REQUESTS[event]
+        known = REQUESTS[event]
+        if visit.role not in known.roles:
+            if visit.role == "facilitator":
+                raise Refused("not_participant", "This is for participants.")
+            raise Refused("not_facilitator", "Only a facilitator can do this.")
         try:
-            request = model.model_validate(payload[0] if payload else {})
+            request = known.payload.model_validate(payload[0] if payload else {})
         except pydantic.ValidationError:
             raise Refused("malformed", "The request is not valid.") from None
         if self.stopping and event != "leave":

@@ -12,11 +12,11 @@ from signaling.messages import EVENTS, REQUESTS, Hello, Message, Refusal
 
 def wire_schema() -> dict[str, Any]:
     """One JSON Schema document in whose ``$defs`` every wire model stands, sorted by name."""
-    received: set[type[Message]] = {Hello, *(request for request, _ in REQUESTS.values())}
+    received: set[type[Message]] = {Hello, *(request.payload for request in REQUESTS.values())}
     sent: set[type[Message]] = {
         Refusal,
         *EVENTS.values(),
-        *(reply for _, reply in REQUESTS.values()),
+        *(request.reply for request in REQUESTS.values()),
     }
     models: list[tuple[type[Message], JsonSchemaMode]] = [
         (model, "validation") for model in received

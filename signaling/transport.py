@@ -37,6 +37,8 @@ SEND_TIMEOUT_S = 10.0
 _CLOSE, _PONG = "1", "3"
 """The Engine.IO packets beside messages that a client sends."""
 
+_FRAMES = (WSMsgType.BINARY, WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG)
+
 MAX_EVENT_NAME_CHARS = 64
 MAX_ACK_ID = 2**31 - 1
 
@@ -118,13 +120,20 @@ class Channel(WebSocket):
 
     async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
         self._request: web.Request = environ["aiohttp.request"]
+        # Pings are answered here, to be counted. Messages are small, and compressing them would
+        # take some 300 KB for each connection.
+        self._sock = web.WebSocketResponse(
+            max_msg_size=MAX_FRAME_BYTES, autoping=False, compress=False
+        )
+        self.environ = environ
         self.server.channels.add(self)
         try:
-            response: web.WebSocketResponse = await super().__call__(environ)
+            await self._sock.prepare(self._request)
+            await self.handler(self)
         finally:
             self.server.channels.discard(self)
             self.ended.set()
-        return response
+        return self._sock
 
     async def send(self, message: bytes | str) -> None:
         try:
@@ -135,18 +144,27 @@ class Channel(WebSocket):
                     await self._sock.close()
         except TimeoutError:
             self.server.dropped["slow"] += 1
-            if self._request.transport is not None:
-                self._request.transport.abort()
+            self._abort()
             raise
+
+    def _abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
     async def wait(self) -> bytes | str:
         """The next frame; raises OSError, which ends the connection, in place of a bad one."""
-        message = await self._sock.receive()
-        if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
-            raise OSError("closed")
-        if not self._bucket.take():
-            self.server.dropped["flood"] += 1
-            raise OSError("too many frames")
+        while True:
+            message = await self._sock.receive()
+            if message.type not in _FRAMES:
+                raise OSError("closed")
+            if not self._bucket.take():
+                self.server.dropped["flood"] += 1
+                self._abort()  # or the flood would go on until the closing times out
+                raise OSError("too many frames")
+            if message.type is WSMsgType.PING:
+                await self._sock.pong(message.data)
+            elif message.type is not WSMsgType.PONG:
+                break
         data: bytes | str = message.data
         # python-engineio reads the first character of a text frame as a number, outside any guard.
         if isinstance(data, str) and data not in (_CLOSE, _PONG):

@@ -11,6 +11,9 @@ import socketio
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
+from bench.packet_client import PacketClient
+from bench.visitor import make_answer, parse_offer
+from relay import SourceSsrcs
 from server.app import RunningServer
 from signaling.messages import EVENTS, PROTOCOL_VERSION, Joined, Message, Role, Roster
 
@@ -58,6 +61,12 @@ class Page:
     async def join(self, name: str = "Ada", *, mic: bool = True, camera: bool = True) -> Joined:
         answer = await self.ask("join", {"name": name, "mic": mic, "camera": camera})
         return Joined.model_validate(answer)
+
+    async def answer(self, joined: Joined) -> None:
+        """Answer the offer, so that one is in the session, though no media will flow."""
+        client = PacketClient({"mi": SourceSsrcs(1), "ca": SourceSsrcs(2)})
+        answer = make_answer(parse_offer(joined.sdp), client)
+        assert await self.ask("answer", {"sdp": answer}) == {"ok": True}
 
     async def event(self, model: type[T], test: Callable[[T], bool]) -> T:
         """The latest event of a kind that passes the test, waiting for it if need be."""

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from server.admission import Grant, LinkTokens, Place, ResumeTokens
+from server.admission import LinkTokens, Place, ResumeTokens
 from signaling.refusal import Refused
 
 SECRET = "s" * 32
@@ -62,13 +62,12 @@ def test_expired_forgery_is_no_expired_link() -> None:
     assert code("circle", signed("t" * 32, exp=datetime.now(UTC) - HOUR)) == "bad_token"
 
 
-def test_resume_gives_back_the_place_in_its_room_and_role_only() -> None:
+def test_resume_gives_back_the_place_in_its_room_only() -> None:
     token = RESUME.issue(PLACE)
-    assert RESUME.read("circle", Grant("participant"), token) == PLACE
-    assert RESUME.read("other", Grant("participant"), token) is None
-    assert RESUME.read("circle", Grant("facilitator"), token) is None
-    assert ResumeTokens("t" * 32).read("circle", Grant("participant"), token) is None
-    assert RESUME.read("circle", Grant("participant"), signed()) is None
+    assert RESUME.read("circle", token) == PLACE
+    assert RESUME.read("other", token) is None
+    assert ResumeTokens("t" * 32).read("circle", token) is None
+    assert RESUME.read("circle", signed()) is None
 
 
 def test_resume_admits_nobody() -> None:

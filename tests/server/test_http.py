@@ -105,8 +105,28 @@ async def test_what_is_no_http_is_answered_without_quoting_it_or_telling_version
     assert "127.0.0.1" not in capfd.readouterr().err
 
 
+async def test_connection_that_never_asks_is_closed(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.listener.IDLE_TIMEOUT_S", 0.1)
+    async with start() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.split(":")[2]))
+        writer.write(b"GET / HT")
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_metrics_are_refused_to_bytes_that_are_no_text(start: Start) -> None:
+    async with start(metrics_token=SecretStr(TOKEN)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.split(":")[2]))
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        writer.close()
+
+
 async def test_pages(client: TestClient[web.Request, web.Application]) -> None:
-    for path in ("/", "/room/tuesday-circle"):
+    for path in ("/", "/room/tuesday-circle", "/room/tuesday-circle/"):
         async with client.get(path) as response:
             assert response.content_type == "text/html"
             assert response.headers["Cache-Control"] == "no-cache"
@@ -129,6 +149,8 @@ async def test_pages(client: TestClient[web.Request, web.Application]) -> None:
         "/index.html",
         "/room/",
         "/room/a/b",
+        "/" + "x" * 300,
+        "/assets/" + "x" * 300,
     ],
 )
 async def test_nothing_but_the_pages_is_served(

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 import pytest
 
 from relay import Peer
-from server.app import RunningServer
+from server.app import TOKENS, RunningServer
 from server.room import Member
 from signaling.messages import Joined, Offer, Removed, Roster
 from tests.conftest import Start
@@ -55,7 +56,9 @@ async def test_everyone_sees_everyone_in_order_of_slot(server: RunningServer) ->
 
 async def test_slots_are_fed_and_gates_follow_what_people_send(server: RunningServer) -> None:
     async with AsyncExitStack() as stack:
-        (ada, ada_joined), (_, bob_joined), _ = await joined_pages(stack, server, 3)
+        (ada, ada_joined), (bob, bob_joined), _ = await joined_pages(stack, server, 3)
+        await ada.answer(ada_joined)
+        await bob.answer(bob_joined)
         a, b = member(server, ada_joined), member(server, bob_joined)
         assert fed(a.peer) == {"a1": "mi", "v1": "ca", "a2": "mi", "v2": "ca"}
         assert fed(b.peer) == {"a0": "mi", "v0": "ca", "a2": "mi", "v2": "ca"}
@@ -95,6 +98,18 @@ async def test_one_screen_at_a_time(server: RunningServer) -> None:
         assert "sc" not in open_gates(a, b)
         assert await bob.ask("share_screen", {"on": True}) == {"ok": True}
         assert fed(a.peer)["s0"] == "sc"
+
+
+async def test_sharer_who_is_lost_frees_the_screen(server: RunningServer) -> None:
+    async with page(server) as bob:
+        bob_joined = await bob.join("Bob")
+        async with page(server) as ada:
+            await ada.join()
+            assert await ada.ask("share_screen", {"on": True}) == {"ok": True}
+            await bob.roster(lambda roster: roster.participants[-1].screen)
+        await bob.roster(lambda roster: roster.participants[-1].connection == "reconnecting")
+        assert "s0" not in fed(member(server, bob_joined).peer)
+        assert await bob.ask("share_screen", {"on": True}) == {"ok": True}
 
 
 async def test_leaving_frees_the_slot(server: RunningServer) -> None:
@@ -254,3 +269,27 @@ async def test_page_whose_media_is_lost_for_good_is_made_to_reconnect(start: Sta
         async with asyncio.timeout(TIMEOUT_S):
             await ada.disconnected.wait()
         assert not any(isinstance(event, Removed) for event in ada.events)
+
+
+async def test_a_link_that_expires_throws_nobody_out(server: RunningServer) -> None:
+    """Who still has their place comes back to it; who has not needs a new link."""
+    greeting = hello(server)
+    expired = server.app[TOKENS].issue("circle", "participant", timedelta(seconds=-1))
+    async with page(server, greeting) as ada:
+        joined = await ada.join()
+    back = {**greeting, "token": expired, "resume": joined.resume}
+    async with page(server, back) as again:
+        assert (await again.join()).id == joined.id
+        assert await again.ask("leave") == {"ok": True}
+    for late in (back, {**back, "resume": "nonsense"}):
+        with pytest.raises(ConnectionError) as refused:
+            await Page().open(server.url, late)
+        assert refused.value.args[0]["data"]["code"] == "expired_token"
+
+
+async def test_a_resume_of_another_role_gives_no_place(server: RunningServer) -> None:
+    async with page(server, hello(server)) as ada:
+        joined = await ada.join()
+        greeting = hello(server, role="facilitator", resume=joined.resume)
+        async with page(server, greeting) as fay:
+            assert (await fay.join("Fay")).id != joined.id

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from server.app import RunningServer
 from signaling import namespace
 from signaling.messages import PROTOCOL_VERSION, Removed, Stopping, Welcome
-from signaling.rates import REQUESTS
+from signaling.rates import FRAMES, REQUESTS
 from signaling.transport import MAX_FRAME_BYTES
 from tests.conftest import Start
 from tests.page import TIMEOUT_S, Page, hello, page
@@ -178,6 +178,22 @@ async def test_flood_closes_the_socket(server: RunningServer) -> None:
                 break
             await raw.socket.send_str("3")
         assert await raw.closed()
+    assert server.wire.dropped["flood"] == 1
+
+
+async def test_pings_are_answered_and_count(server: RunningServer) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"{server.url}/socket.io/?EIO=4&transport=websocket"
+        async with session.ws_connect(url, autoping=False) as socket, asyncio.timeout(TIMEOUT_S):
+            await socket.receive()
+            await socket.ping(b"there?")
+            answer = await socket.receive()
+            assert (answer.type, answer.data) == (WSMsgType.PONG, b"there?")
+            with suppress(ConnectionError):
+                for _ in range(FRAMES.burst + 10):
+                    await socket.ping()
+            while not socket.closed:
+                await socket.receive()
     assert server.wire.dropped["flood"] == 1
 
 

@@ -1,0 +1,252 @@
+"""The moderation engine at work in a live room, on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import pytest
+
+from server.admission import Place
+from server.app import RunningServer
+from signaling import messages as m
+from signaling.messages import EVENTS, FACILITATORS, PARTICIPANTS, REQUESTS, Message, Role
+from tests.page import Page, hello, page
+
+PEOPLE: dict[str, Role] = {
+    "Fay": "facilitator",
+    "Gus": "facilitator",
+    "Ada": "participant",
+    "Ben": "participant",
+}
+
+
+@dataclass
+class Someone:
+    """A page that is in the session: it has answered the offer, though no media flows."""
+
+    page: Page
+    id: str
+    role: Role
+
+    def heard(self, since: int) -> list[Message]:
+        """What came after the first `since` events, rosters left out."""
+        return [event for event in self.page.events[since:] if not isinstance(event, m.Roster)]
+
+
+@pytest.fixture
+async def circle(server: RunningServer) -> AsyncIterator[dict[str, Someone]]:
+    async with AsyncExitStack() as stack:
+        people: dict[str, Someone] = {}
+        for name, role in PEOPLE.items():
+            opened = await stack.enter_async_context(page(server, hello(server, role=role)))
+            joined = await opened.join(name)
+            await opened.answer(joined)
+            people[name] = Someone(opened, joined.id, role)
+        for someone in people.values():
+            await someone.page.event(m.Own, lambda _: True)
+            await someone.page.event(m.Floor, lambda floor: floor.attended)
+        yield people
+
+
+async def settle(people: dict[str, Someone]) -> None:
+    """Until what is on its way has come: a question and its answer for each socket, and a bit."""
+    await asyncio.sleep(0.3)
+    for someone in people.values():
+        await someone.page.ask("media", {"mic": True, "camera": True})
+
+
+# what everyone may see of each request, besides the person who sent it and the person it is for
+FLOOR_ONLY: set[type[Message]] = {m.Floor}
+FOR_FACILITATORS: set[type[Message]] = {m.People, m.Alert, m.PrivateText}
+TO_ONESELF: set[type[Message]] = {
+    m.Own,
+    m.YourTurn,
+    m.TurnEndingSoon,
+    m.TurnEnded,
+    m.Muted,
+    m.Unmuted,
+    m.Invited,
+    m.OwnShare,
+    m.Nudge,
+    m.HelpReceived,
+    m.HelpSeen,
+    m.PrivateText,
+}
+
+SECRET = "the words that nobody else may read"
+
+
+def private_requests(people: dict[str, Someone]) -> list[tuple[str, str, dict[str, Any], set[str]]]:
+    """Who asks what, and who besides facilitators may get anything other than the floor of it."""
+    ada = people["Ada"].id
+    return [
+        ("Ada", "ask_help", {}, {"Ada"}),
+        ("Ada", "rate_distress", {"rating": 9}, {"Ada"}),
+        ("Ada", "message_facilitators", {"text": SECRET}, set()),
+        ("Fay", "message_person", {"to": ada, "text": SECRET}, {"Ada"}),
+        ("Fay", "message_among_facilitators", {"text": SECRET}, set()),
+        ("Fay", "mute_person", {"who": ada}, {"Ada"}),
+        ("Fay", "unmute_person", {"who": ada}, {"Ada"}),
+        ("Fay", "invite", {"to": ada}, {"Ada"}),
+        ("Fay", "forgive", {"who": ada}, {"Ada"}),
+        ("Fay", "set_ladder", {"on": False}, set()),
+        ("Fay", "acknowledge_alert", {"alert": 1}, {"Ada"}),
+    ]
+
+
+async def test_private_things_reach_only_whom_they_are_for(circle: dict[str, Someone]) -> None:
+    await settle(circle)
+    for asker, request, payload, also in private_requests(circle):
+        since = {name: len(someone.page.events) for name, someone in circle.items()}
+        reply = await circle[asker].page.ask(request, payload)
+        assert reply.get("ok"), (request, reply)
+        await settle(circle)
+        for name, someone in circle.items():
+            got = {type(event) for event in someone.heard(since[name])}
+            allowed = set(FLOOR_ONLY) | {m.OwnShare}
+            if someone.role == "facilitator":
+                allowed |= FOR_FACILITATORS | TO_ONESELF
+            elif name in also:
+                allowed |= TO_ONESELF
+            assert got <= allowed, (request, name, got - allowed)
+            if SECRET in str(payload) and someone.role == "participant" and name not in also:
+                assert SECRET not in "".join(map(repr, someone.heard(since[name]))), name
+
+
+async def test_facilitators_private_words_do_not_reach_the_other_side(
+    circle: dict[str, Someone],
+) -> None:
+    """Who may read: of each channel, exactly its readers get the words."""
+    ada = circle["Ada"].id
+    for asker, request, payload, readers in (
+        ("Ada", "message_facilitators", {"text": SECRET}, {"Fay", "Gus"}),
+        ("Fay", "message_among_facilitators", {"text": SECRET}, {"Gus"}),
+        ("Fay", "message_person", {"to": ada, "text": SECRET}, {"Ada"}),
+    ):
+        since = {name: len(someone.page.events) for name, someone in circle.items()}
+        assert (await circle[asker].page.ask(request, payload)).get("ok")
+        await settle(circle)
+        got = {
+            name
+            for name, someone in circle.items()
+            if any(isinstance(event, m.PrivateText) for event in someone.heard(since[name]))
+        }
+        assert got - {asker} == readers, request
+
+
+def example(request: str, people: dict[str, Someone]) -> dict[str, Any]:
+    """A payload that fits the request's model."""
+    ada = people["Ada"].id
+    payloads: dict[str, dict[str, Any]] = {
+        "join": {"name": "Eve", "mic": True, "camera": True},
+        "answer": {"sdp": "v=0"},
+        "media": {"mic": True, "camera": True},
+        "share_screen": {"on": False},
+        "rate_distress": {"rating": 3},
+        "message_facilitators": {"text": "hello"},
+        "grant_floor": {"to": ada},
+        "reorder_queue": {"order": []},
+        "set_queue_order": {"order": "first_come"},
+        "extend_turn": {"seconds": 30},
+        "invite": {"to": ada},
+        "set_format": {"format": "queue"},
+        "set_phase": {"phase": "work"},
+        "mute_person": {"who": ada, "seconds": None},
+        "unmute_person": {"who": ada},
+        "forgive": {"who": ada},
+        "set_ladder": {"on": True},
+        "acknowledge_alert": {"alert": 1},
+        "message_person": {"to": ada, "text": "hello"},
+        "message_among_facilitators": {"text": "hello"},
+    }
+    return payloads.get(request, {})
+
+
+async def test_each_request_is_refused_to_who_may_not_make_it(circle: dict[str, Someone]) -> None:
+    for name in ("Ada", "Fay"):
+        someone = circle[name]
+        for request, (_, _, roles) in REQUESTS.items():
+            if someone.role in roles:
+                continue
+            reply = await someone.page.ask(request, example(request, circle))
+            expected = "not_facilitator" if roles == FACILITATORS else "not_participant"
+            assert roles in (FACILITATORS, PARTICIPANTS)
+            assert reply["error"]["code"] == expected, request
+
+
+async def test_every_request_of_the_engine_is_answered(circle: dict[str, Someone]) -> None:
+    """Whatever a facilitator or participant may ask is done or refused with a reason, not lost."""
+    known = set(get_args(m.ErrorCode)) - {"internal", "malformed", "unknown_event"}
+    for name in ("Ada", "Fay"):
+        someone = circle[name]
+        for request, (_, _, roles) in REQUESTS.items():
+            if someone.role not in roles or request in ("join", "leave"):
+                continue
+            reply = await someone.page.ask(request, example(request, circle))
+            assert reply.get("ok") or reply["error"]["code"] in known, (request, reply)
+
+
+async def test_the_floor_goes_round(circle: dict[str, Someone]) -> None:
+    fay, ada, ben = circle["Fay"], circle["Ada"], circle["Ben"]
+    assert (await fay.page.ask("set_format", {"format": "queue"}))["ok"]
+    await ada.page.event(m.Own, lambda own: own.muted == "not_your_turn")
+    assert (await ada.page.ask("request_floor"))["ok"]
+    assert (await ben.page.ask("request_floor"))["ok"]
+    await ada.page.event(m.YourTurn, lambda _: True)
+    await ben.page.event(m.Floor, lambda floor: floor.holder == ada.id and floor.queue == [ben.id])
+    assert (await ada.page.ask("release_floor"))["ok"]
+    await ben.page.event(m.Floor, lambda floor: floor.holder == ben.id)
+    await ben.page.event(m.YourTurn, lambda _: True)
+    reply = await ada.page.ask("release_floor")
+    assert reply["error"] == {
+        "code": "not_your_turn",
+        "message": "It is not your turn just now.",
+    }
+
+
+async def test_gates_follow_the_engine(circle: dict[str, Someone], server: RunningServer) -> None:
+    room = server.rooms.rooms["circle"]
+    members = room.members
+    ada, ben = members[circle["Ada"].id], members[circle["Ben"].id]
+    voice = ada.peer.sources["mi"]
+    assert ben.peer.transport in voice.open_to
+    assert (await circle["Fay"].page.ask("mute_person", {"who": ada.id}))["ok"]
+    assert ben.peer.transport not in voice.open_to
+    # what one's own page says does not open what the engine has closed
+    assert (await circle["Ada"].page.ask("media", {"mic": True, "camera": True}))["ok"]
+    assert ben.peer.transport not in voice.open_to
+    assert (await circle["Fay"].page.ask("unmute_person", {"who": ada.id}))["ok"]
+    assert ben.peer.transport in voice.open_to
+    assert (await circle["Ada"].page.ask("media", {"mic": False, "camera": True}))["ok"]
+    assert ben.peer.transport not in voice.open_to
+
+
+async def test_a_returning_page_is_told_how_things_stand(
+    circle: dict[str, Someone], server: RunningServer
+) -> None:
+    fay, ada = circle["Fay"], circle["Ada"]
+    assert (await fay.page.ask("set_format", {"format": "queue"}))["ok"]
+    assert (await ada.page.ask("request_floor"))["ok"]
+    await ada.page.event(m.Own, lambda own: own.holding)
+    resumed = next(
+        member for member in server.rooms.rooms["circle"].members.values() if member.id == ada.id
+    )
+    token = server.rooms.resume.issue(Place(resumed.id, "circle", resumed.slot, "participant"))
+    async with page(server, hello(server, resume=token)) as again:
+        joined = await again.join("Ada")
+        assert joined.id == ada.id
+        await again.answer(joined)
+        own = await again.event(m.Own, lambda _: True)
+        floor = await again.event(m.Floor, lambda _: True)
+        assert own.holding
+        assert floor.holder == ada.id
+        assert floor.format == "queue"
+
+
+def test_every_event_of_the_wire_is_sorted_by_who_may_see_it() -> None:
+    to_all: set[type[Message]] = {m.Welcome, m.Roster, m.Stopping, m.Removed, m.Floor}
+    assert set(EVENTS.values()) == to_all | TO_ONESELF | FOR_FACILITATORS
