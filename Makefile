@@ -22,6 +22,7 @@ demo: .make/python server/assets/index.html ## Run the server on this machine an
 .PHONY: test
 test: .make/python .make/node server/assets/index.html ## Run all tests
 	$(call need,chromium chromium)
+	$(call need,espeak-ng espeak-ng)
 	$(call need,redis-server redis-server)
 	$(BIN)/pytest
 	npm --prefix web test

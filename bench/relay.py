@@ -65,6 +65,8 @@ class Person:
         self.sent = 0
         self.latencies: list[float] = []
         self.measuring = False
+        self.level = 0x80 | 30
+        """The audio level extension's byte: voice bit and level in -dBov (RFC 6464)."""
         self._seq = {"mi": 0, "ca": 0}
         self._header = struct.Struct("!BBHIIHHBBB3sBx")
 
@@ -109,7 +111,7 @@ class Person:
             0xBEDE,
             2,
             0x10,
-            0x80 | 30,
+            self.level,
             0x22,
             send_time,
             0,

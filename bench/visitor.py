@@ -109,14 +109,15 @@ class Visitor:
         await self._socket.connect(
             self._url, transports=["websocket"], auth=self._hello, wait_timeout=REQUEST_TIMEOUT_S
         )
-        joined = await self._request("join", {"name": name, "mic": True, "camera": True})
+        joined = await self.request("join", {"name": name, "mic": True, "camera": True})
         self.id = joined["id"]
         self._take_roster(joined["roster"])
         self.offer = parse_offer(joined["sdp"])
-        await self._request("answer", {"sdp": make_answer(self.offer, self.client)})
+        await self.request("answer", {"sdp": make_answer(self.offer, self.client)})
         await self.client.connect(self.offer.local)
 
-    async def _request(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def request(self, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Ask for something; raises ConnectionError if it is refused."""
         reply = await self._socket.call(event, payload, timeout=REQUEST_TIMEOUT_S)
         if not isinstance(reply, dict) or not reply.get("ok"):
             raise ConnectionError(f"{event} was refused: {reply}")

@@ -70,7 +70,7 @@ def pass_turn(room: Room, by: Person, _event: PassTurn) -> None:
 
 
 def grant_floor(room: Room, by: Person, event: GrantFloor) -> None:
-    """Give the floor to someone at once, whoever has it; lifts what mutes them."""
+    """Give the floor to someone at once, whoever has it; lifts what mutes them, and only them."""
     to = room.person(event.to)
     floor = room.state.floor
     rules = room.format
@@ -78,8 +78,6 @@ def grant_floor(room: Room, by: Person, event: GrantFloor) -> None:
         raise RefusalError("open_floor")
     if room.state.paused:
         raise RefusalError("paused")
-    if room.state.all_muted:
-        raise RefusalError("all_muted")
     if floor.holder == to.id:
         raise RefusalError("has_floor" if to is by else "already")
     if not to.connected:
@@ -87,6 +85,7 @@ def grant_floor(room: Room, by: Person, event: GrantFloor) -> None:
     end_turn(room, "granted_to_another")
     room.audit("floor_granted", by.id, to.id)
     lift_mute(room, to, by.id)
+    to.exempt = room.state.all_muted and not to.facilitates
     if rules.kind != "presentation":
         begin_turn(room, to, rules.turn.length_s)
     elif floor.presenter is None:

@@ -53,6 +53,8 @@ def _act_on(room: Room, judgement: Judgement) -> None:
     victim = room.state.people.get(judgement.victim)
     if challenger is None or victim is None or room.format.structured:
         return
+    if judgement.onset < (challenger.unmuted_at or 0.0):
+        return  # a facilitator's pardon, or time, has covered the talk that goes on from before
     evidence: dict[str, Scalar] = {
         "victim": judgement.victim,
         "onset": round(judgement.onset, 2),

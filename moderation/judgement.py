@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,9 +61,12 @@ class Evidence:
     """The few reasons that weighed most, the weightiest first."""
 
     def sentence(self, challenger: str, victim: str) -> str:
-        """What happened, for a facilitator to read; the names as they are shown."""
+        """What happened, for a facilitator to read, and the reasons that speak for the decision.
+
+        The names are as they are shown; placeholders in braces do as well.
+        """
         into = (
-            f"in a pause of {self.in_pause_s:.1f} s"
+            f"in {victim}'s pause of {self.in_pause_s:.2f} s"
             if self.in_pause_s > 0
             else f"{self.victim_had_talked_s:.1f} s into {victim}'s talk"
         )
@@ -73,16 +75,13 @@ class Evidence:
             f"{challenger} came in {into}, talked for {self.talked_s:.1f} s,"
             f" {self.overlapped_s:.1f} s of it at the same time; {ending}."
         )
+        enough = self.points >= self.needed
         reasons = [
             factor.says.format(challenger=challenger, victim=victim)
             for factor in self.factors
-            if factor.points > 0
+            if (factor.points > 0) == enough
         ]
         return f"{text} What weighed most: {'; '.join(reasons)}." if reasons else text
-
-    def named(self, name_of: Callable[[str], str], judgement: Judgement) -> str:
-        """The sentence for a judgement, with names looked up."""
-        return self.sentence(name_of(judgement.challenger), name_of(judgement.victim))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def lift_mute(room: Room, person: Person, by: str | None) -> None:
         return
     room.audit("unmuted", by, person.id, cause=person.mute.cause)
     person.mute = None
+    person.unmuted_at = room.now
     room.people_changed = True
 
 

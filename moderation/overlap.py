@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from moderation.entry import EARLY_FRAMES, Entry, Signals, Victim
 from moderation.judgement import Evidence, Factor, Judgement, Kind, Rung
 from moderation.overlap_rules import OverlapRules
-from moderation.rhythm import FRAMES_PER_S, Rhythm, last, silence
+from moderation.rhythm import FRAMES_PER_S, HISTORY_FRAMES, Rhythm, last, silence
 from moderation.scorecard import factors, score
+from moderation.voice import FRAME_S
 
 __all__ = [
     "Evidence",
@@ -30,6 +31,9 @@ __all__ = [
 _LATELY = (1 << 15) - 1
 _FLOOR_WINDOW = (1 << 75) - 1
 """The newest 0.3 s and 1.5 s of a history."""
+
+LATE_S = 0.05
+"""A tick this much later than due follows on others that were left out; less is a busy server."""
 
 SCORE_EVERY = 5
 """Entries are scored every so many frames of their age."""
@@ -91,12 +95,10 @@ class Overlaps:
     def frame(self, voices: Mapping[str, VoiceFrame], now: float) -> list[Judgement]:
         """One tick of the room: the 20 ms from ``now``, s.
 
-        Whoever is left out of ``voices`` is not heard: their talk ends. Ticks that were left out
-        count as silence.
+        Whoever is left out of ``voices`` is not heard: their talk ends. Ticks that come a little
+        early or late are one frame each; where time is missing between them it counts as silence.
         """
-        since = self._last
-        steps = 1 if since is None else max(1, min(round((now - since) * FRAMES_PER_S), 1_000))
-        self._last = now
+        steps = self._steps(now)
         people = self._people
         began: list[str] | None = None
         for name, voice in voices.items():
@@ -131,6 +133,17 @@ class Overlaps:
         ]
         if self.holder == name:
             self.holder = None
+
+    def _steps(self, now: float) -> int:
+        """How many frames have passed since the last call, this one included."""
+        due = now if self._last is None else self._last + FRAME_S
+        steps = 1
+        if now - due >= LATE_S:
+            steps += min(round((now - due) * FRAMES_PER_S), 2 * HISTORY_FRAMES)
+            due = now
+        # A tick that is early moves the due times along, so that they never run ahead of time.
+        self._last = min(due, now)
+        return steps
 
     # --- Talk begins and ends --------------------------------------------------------------------
 

@@ -28,8 +28,9 @@ class OverlapRules:
     """Talk shorter than this is not come in on: who starts at the same time interrupts nobody."""
     pause_ms: int = 300
     """The longest pause of the victim that still belongs to their talk."""
-    backchannel_ms: int = 1000
-    """Entries up to this long that leave the floor where it was are backchannels."""
+    backchannel_ms: int = 700
+    """Entries up to this long that leave the floor where it was are backchannels; longer ones that
+    nobody minded are cooperative."""
     follow_ms: int = 1000
     """What follows for so long after the challenger's spurt decides what the entry was."""
     floor_take_ms: int = 1000

@@ -66,6 +66,8 @@ class Person:
     mute: Mute | None = None
     muted_at: float | None = None
     """When the last mute began, kept after it ended: leaving soon after one raises an alert."""
+    unmuted_at: float | None = None
+    """When the last mute was lifted: talk begun before it was heard by nobody."""
     exempt: bool = False
     """Lifted out of a mute of everyone by a facilitator."""
     conduct: Conduct = field(default_factory=Conduct)

@@ -16,6 +16,10 @@ NEVER = -1e9
 HISTORY_FRAMES = 10 * FRAMES_PER_S
 _MASK = (1 << HISTORY_FRAMES) - 1
 _PENDING_MASK = (1 << 50) - 1
+DIP_FRAMES = 5
+"""Shorter dips inside a spurt are speech: the closure of a stop consonant is silent for 50 to
+100 ms, and a lost packet or two tell nothing."""
+_DIP_MASK = (1 << DIP_FRAMES + 2) - 1
 
 
 def last(bits: int, frames: int) -> int:
@@ -63,14 +67,17 @@ class Rhythm:
             self.bits = self.bits << steps & _MASK
         if voiced:
             if in_spurt:
-                self.bits |= 1
+                bits = self.bits
+                if not bits & 2 and bits & _DIP_MASK:
+                    bits |= (bits & -bits) - 1
+                self.bits = bits | 1
             self.pending = (self.pending << steps | 1) & _PENDING_MASK
         elif self.pending:
             self.pending = self.pending << steps & _PENDING_MASK
 
     def begin(self, onset: float, frames: int) -> None:
         """A talk spurt is known that began ``frames`` ago: what was voiced since is talk."""
-        self.bits |= last(self.pending, frames)
+        self.bits |= last(self.pending, frames)  # its dips, if any, stay
         self.onset = onset
         self.talking = True
 

@@ -45,7 +45,7 @@ class Room:
 
     @property
     def frozen(self) -> bool:
-        """Whether turns stand still: in a pause, and while everyone is muted."""
+        """Whether the floor goes to nobody by itself: in a pause, and while everyone is muted."""
         return self.state.paused or self.state.all_muted
 
     def person(self, person: str) -> Person:

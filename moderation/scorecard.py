@@ -17,7 +17,7 @@ from moderation.entry import Signals
 from moderation.judgement import Factor
 from moderation.rhythm import FRAMES_PER_S
 
-BASE_POINTS = -10
+BASE_POINTS = -11
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Table:
 VICTIM_TALK = Table(
     "victim_talk",
     (200, 300, 400, 500, 600, 800, 1_000, 1_300, 1_800),
-    (-8, -5, -3, -3, 7, 10, 10, 13, 15, 16),
-    "{victim} had {value} s more to say",
-    "{victim} said hardly anything more",
+    (-8, -5, -3, -3, 7, 10, 10, 12, 15, 16),
+    "{victim} talked on for {value} s",
+    "{victim} talked on for only {value} s",
 )
 SPURT = Table(
     "spurt",
@@ -51,7 +51,7 @@ SPURT = Table(
 VICTIM_STOP = Table(
     "victim_stop",
     (60, 160, 260, 360, 460, 700, 1_200),
-    (-2, 0, -1, -3, -3, 5, 4, 2),
+    (-1, 0, -2, -3, -4, 5, 4, 2),
     "{victim} gave way only after {value} s",
     "{victim} stopped after {value} s, as at the end of a turn",
 )
@@ -72,14 +72,14 @@ VICTIM_AGAIN = Table(
 INTO_PAUSE = Table(
     "into_pause",
     (20, 80, 160),
-    (2, -1, -2, -4),
+    (3, -2, -3, -5),
     "{challenger} began while {victim} was speaking",
     "{challenger} began in a pause of {victim}'s",
 )
 SHARE = Table(
     "share",
     (500, 700, 800, 900, 970),
-    (-10, -5, -2, 0, 1, 2),
+    (-11, -5, -2, 0, 0, 2),
     "{challenger} talked without a pause",
     "{challenger} was silent for part of the time",
 )
@@ -96,8 +96,8 @@ EARLY_EDGES_MS = (60, 160, 260, 360, 460)
 STANDING_EDGES_MS = (500, 1_200, 2_000)
 """... by how much the victim had talked in the last 3 s."""
 EARLY_POINTS = (
-    (-12, -9, 2, 2, 4, 7),
-    (-4, -6, 3, 4, 4, 9),
+    (-12, -10, 1, 3, 6, 6),
+    (-4, -6, 3, 4, 5, 8),
     (0, 0, 3, 3, 4, 5),
     (1, 1, 1, 1, 3, 3),
 )

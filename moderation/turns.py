@@ -117,7 +117,8 @@ def run_clock(room: Room) -> None:
         turn.clock_at = None
         turn.warned = False
     holder = room.state.people[turn.holder]
-    turn.run(holder.connected and not room.frozen, room.now)
+    stands = room.state.paused or (room.state.all_muted and not holder.exempt)
+    turn.run(holder.connected and not stands, room.now)
     _warn(room, turn)
 
 

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from bench.browser import CHROMIUM_FLAGS, FAKE_DEVICES, chromium
 from bench.server_process import ServerProcess, server_process
 from tests.e2e.visit import Visit
 
 ROOM = "garden"
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",  # the tests may run as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-]
-FAKE_DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-
 Begin = Callable[[], Awaitable[Visit]]
-
-
-def chromium() -> str:
-    path = shutil.which("chromium")
-    assert path is not None, "the end-to-end tests need Chromium; `make test` installs it"
-    return path
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

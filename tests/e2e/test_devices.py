@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.e2e.conftest import CHROMIUM_FLAGS, Begin, chromium
+from bench.browser import CHROMIUM_FLAGS, chromium
+from tests.e2e.conftest import Begin
 from tests.e2e.test_gate import grows, settled
 from tests.e2e.visit import PATIENCE_S, Visit, until
 

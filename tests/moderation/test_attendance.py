@@ -168,6 +168,16 @@ def test_nobody_facilitating_is_an_alert_that_calls_and_is_withdrawn(stage: Stag
     assert len(stage.calls()) == 1
 
 
+def test_a_session_goes_on_when_people_come_back_to_an_empty_room(stage: Stage) -> None:
+    for person in ("f", "a", "b"):
+        stage.do(ev.Left(person))
+    stage.join("a")
+    stage.wait(31)
+    assert [audit.detail["kind"] for audit in stage.audits("alert_raised")] == [
+        "nobody_facilitating"
+    ]
+
+
 def test_in_the_lobby_nobody_is_missed() -> None:
     stage = Stage()
     stage.join("a", "b")

@@ -72,6 +72,15 @@ def test_talking_on_through_a_mute_is_not_punished_when_it_ends(stage: Stage) ->
     assert not of(Muted, effects)
 
 
+def test_talk_that_goes_on_through_a_pardon_is_not_judged_anew(stage: Stage) -> None:
+    stage.talk(4, "a", "b", silent=ROOM)
+    assert stage.heard() == {"f", "a", "c"}
+    stage.do(ev.Forgive("f", "b"))
+    effects = stage.talk(4, "a", "b", silent=ROOM)
+    assert not of(Nudge, effects, "b")
+    assert not of(Muted, effects, "b")
+
+
 def test_a_save_in_the_middle_of_it_changes_nothing(stage: Stage) -> None:
     twin = Stage()
     twin.session, twin.now = stage.session, stage.now

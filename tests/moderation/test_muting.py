@@ -150,6 +150,29 @@ def test_mute_all_stops_the_clock_of_a_turn(stage: Stage) -> None:
     assert stage.floor.turn_ends_at == stage.now + 100
 
 
+def test_while_all_are_muted_one_can_be_given_the_floor(stage: Stage) -> None:
+    stage.do(ev.SetFormat("f", "queue"))
+    stage.do(ev.RequestFloor("a"))
+    stage.do(ev.MuteAll("f"))
+    stage.do(ev.GrantFloor("f", "b"))
+    assert stage.heard() == {"f", "b"}
+    assert stage.floor.turn_ends_at == stage.now + 180
+    stage.do(ev.RequestFloor("c"))
+    stage.do(ev.ReleaseFloor("b"))
+    assert stage.heard() == {"f"}
+    stage.do(ev.UnmuteAll("f"))
+    assert stage.heard() == {"f", "c"}
+
+
+def test_a_holder_let_out_of_mute_all_goes_on(stage: Stage) -> None:
+    stage.do(ev.SetFormat("f", "circle"))
+    stage.do(ev.MuteAll("f"))
+    stage.wait(50)
+    stage.do(ev.UnmutePerson("f", "a"))
+    assert stage.heard() == {"f", "a"}
+    assert stage.floor.turn_ends_at == stage.now + 120
+
+
 def test_unmuting_who_is_not_muted(stage: Stage) -> None:
     stage.do(ev.UnmutePerson("f", "a"))
     assert stage.refusal() == "not_muted"

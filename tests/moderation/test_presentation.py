@@ -73,6 +73,7 @@ def test_the_facilitator_gives_the_floor_back_to_the_presenter(stage: Stage) -> 
     stage.do(ev.GrantFloor("f", "a"))
     effects = stage.do(ev.GrantFloor("f", "p"))
     assert who(stage) == ("p", "p")
+    assert stage.floor.turn_ends_at == stage.now + 900
     assert of(TurnEnded, effects, "a")[0].why == "granted_to_another"
 
 

@@ -559,3 +559,37 @@ it('a failure without a problem is none of the server’s sentences', async () =
   await stage.request('share_screen').fail(new RequestFailed('timeout', 'internal words'));
   expect(stage.state.notice).not.toContain('internal words');
 });
+
+describe('the session', () => {
+  it('learns who one is and who is there before it is told anything', async () => {
+    await stage.enter();
+    stage.listener.told({ name: 'unmuted', payload: { text: 'You can be heard again.' } });
+    expect(stage.heard).toEqual([
+      ['joined', 'id-0'],
+      ['roster', 2],
+      { name: 'unmuted', payload: { text: 'You can be heard again.' } },
+    ]);
+  });
+
+  it('begins anew with each join', async () => {
+    await stage.enter();
+    stage.heard = [];
+    stage.drop();
+    await ticks(300);
+    await stage.letIn();
+    await stage.reenter();
+    expect(stage.heard[0]).toEqual(['joined', 'id-0']);
+  });
+
+  it('asks over the socket, and hears refusals as they are', async () => {
+    await stage.enter();
+    const raised = stage.call.ask('request_floor', {});
+    await settle();
+    await stage.request('request_floor').ok({ ok: true });
+    await raised;
+    const again = stage.call.ask('request_floor', {}).catch((error: unknown) => error);
+    await settle();
+    await stage.request('request_floor').fail(refuse('hand_already_up'));
+    expect(await again).toMatchObject({ kind: 'refused', problem: { code: 'hand_already_up' } });
+  });
+});

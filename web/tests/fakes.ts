@@ -2,6 +2,7 @@
 import { vi } from 'vitest';
 import { Call, type CallState } from '../src/call/call';
 import type { LocalTracks, PathState, Peer } from '../src/call/peer';
+import type { SessionEvent } from '../src/wire/events';
 import type { Hello, Joined, Participant, Problem, Roster } from '../src/wire/messages';
 import {
   RequestFailed,
@@ -36,6 +37,7 @@ export function joined(change: Partial<Joined> = {}): Joined {
     id: 'id-0',
     resume: 'resume-1',
     roster: roster(1, person(0), person(1)),
+    formats: [{ name: 'open', title: 'Open floor', kind: 'open' }],
     ...change,
   };
 }
@@ -106,6 +108,13 @@ export class Stage {
       this.media.stopped += 1;
     },
   };
+  /** What the session heard of the call, in order. */
+  heard: unknown[] = [];
+  session = {
+    joined: (id: string) => void this.heard.push(['joined', id]),
+    roster: (people: Participant[]) => void this.heard.push(['roster', people.length]),
+    told: (event: SessionEvent) => void this.heard.push(event),
+  };
   call: Call;
   hello!: () => Hello;
   listener!: SocketListener;
@@ -127,6 +136,7 @@ export class Stage {
         media: this.media,
         memory: this.memory,
         announce: (text) => this.announced.push(text),
+        session: this.session,
       },
       () => undefined,
     );

@@ -23,6 +23,7 @@ describe('a pasted link', () => {
   it.each([
     ['nothing', ' ', /paste/],
     ['no link', 'https://', /does not look like a link/],
+    ['a word', 'garden', /does not look like a link/],
     ['another server', 'https://other.example/room/garden#tok', /other\.example/],
     ['another page', `${HERE}/about#tok`, /does not lead to a room/],
     ['a link cut short', `${HERE}/room/garden`, /after the # sign/],

@@ -3,7 +3,17 @@
  * the room, to be out) against what the connection is doing. It knows no DOM and no WebRTC; those
  * come in through `CallEdges`.
  */
-import type { Hello, Participant, Problem, Removed, Roster, Welcome } from '../wire/messages';
+import type { SessionEvent } from '../wire/events';
+import type {
+  FormatInfo,
+  Hello,
+  Participant,
+  Problem,
+  Removed,
+  Roster,
+  Welcome,
+} from '../wire/messages';
+import type { SessionRequestName, SessionRequests } from '../wire/requests';
 import { PROTOCOL_VERSION, RequestFailed, type RoomSocket, type SocketListener } from '../wire/socket';
 import type { LocalTracks, PathState, Peer } from './peer';
 import { changes, holding, newer, whoShares } from './roster';
@@ -21,6 +31,12 @@ export interface CallEdges {
   };
   memory: { readonly token: string | null; resume: string | null };
   announce(text: string): void;
+  /** Moderation is not the call's business; it hands on what comes, and says when all is new. */
+  session: {
+    joined(selfId: string, formats: FormatInfo[]): void;
+    roster(participants: Participant[]): void;
+    told(event: SessionEvent): void;
+  };
 }
 
 export type ErrorCode = Problem['code'];
@@ -149,6 +165,7 @@ export class Call {
       roster: (roster) => this.#rosterCame(roster),
       stopping: ({ retry_after_ms }) => this.#stopping(retry_after_ms),
       removed: ({ code, message }) => this.#finish({ code, message, retry: true }),
+      told: (event) => this.#edges.session.told(event),
     });
   }
 
@@ -264,6 +281,14 @@ export class Call {
     this.#edges.announce('You stopped sharing your screen.');
     await this.mediaChanged();
     await this.#freeScreen();
+  }
+
+  /** One of the session's requests; rejects with RequestFailed. */
+  async ask<Name extends SessionRequestName>(
+    name: Name,
+    payload: SessionRequests[Name]['payload'],
+  ): Promise<void> {
+    await this.#socket.request(name, payload);
   }
 
   dismissNotice(): void {
@@ -411,6 +436,8 @@ export class Call {
       this.#edges.memory.resume = joined.resume;
       this.#mediaTold = told;
       this.#roster = newer(this.#roster, joined.roster);
+      this.#edges.session.joined(joined.id, joined.formats);
+      this.#edges.session.roster(this.#roster.participants);
       const opened = this.#edges.createPeer((path) => this.#pathChanged(opened, path));
       peer = opened;
       const sdp = await opened.accept(joined.sdp, media.tracks);
@@ -484,6 +511,7 @@ export class Call {
   #showRoster(roster: Roster): void {
     const { roster: before, selfId } = this.#state;
     const after = holding(roster, this.#held, selfId);
+    this.#edges.session.roster(after.participants);
     this.#change({ roster: after });
     for (const text of changes(before, after, selfId)) this.#edges.announce(text);
     this.#limit();

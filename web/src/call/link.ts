@@ -12,8 +12,9 @@ export type PastedLink = { ok: true; url: string } | { ok: false; message: strin
 export function readLink(pasted: string, origin: string): PastedLink {
   const text = pasted.trim();
   if (text === '') return { ok: false, message: 'Please paste your link here first.' };
-  // A copied link may have lost its beginning.
-  const whole = /^[a-z]+:\/\//i.test(text) ? text : `${new URL(origin).protocol}//${text}`;
+  // A copied link may have lost its beginning; a lone word is none.
+  const cut = text.includes('/') && !/^[a-z]+:\/\//i.test(text);
+  const whole = cut ? `${new URL(origin).protocol}//${text}` : text;
   const url = URL.canParse(whole) ? new URL(whole) : null;
   if (url === null || !/^https?:$/.test(url.protocol))
     return { ok: false, message: 'This does not look like a link. Please copy the whole link again.' };

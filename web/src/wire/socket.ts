@@ -1,6 +1,7 @@
 /** The typed wire: one Socket.IO connection, its requests with their acknowledgements, its events. */
 import { io } from 'socket.io-client';
 import * as msgpack from 'socket.io-msgpack-parser';
+import { fits, isRecord, SESSION_EVENTS, type SessionEvent } from './events';
 import type {
   Answer,
   Hello,
@@ -18,6 +19,7 @@ import type {
   Stopping,
   Welcome,
 } from './messages';
+import type { SessionRequests } from './requests';
 
 /** What this page was built for; the server refuses a page that is too old for it. */
 export const PROTOCOL_VERSION = 1;
@@ -25,7 +27,7 @@ export const PROTOCOL_VERSION = 1;
 const ACK_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 5_000;
 
-export interface Requests {
+export interface Requests extends SessionRequests {
   join: { payload: Join; ack: Joined };
   answer: { payload: Answer; ack: Ok };
   media: { payload: Media; ack: Ok };
@@ -61,6 +63,8 @@ export interface SocketListener {
   roster(roster: Roster): void;
   stopping(stopping: Stopping): void;
   removed(removed: Removed): void;
+  /** What the moderation of the session has to say. */
+  told(event: SessionEvent): void;
 }
 
 export interface RoomSocket {
@@ -72,10 +76,6 @@ export interface RoomSocket {
     payload: Requests[Name]['payload'],
     timeoutMs?: number,
   ): Promise<Requests[Name]['ack']>;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function isProblem(value: unknown): value is Problem {
@@ -114,24 +114,22 @@ function hasOffer(value: Record<string, unknown>): boolean {
 }
 
 /** What each acknowledgement must at least hold for the page to go on with it. */
-const ACK_HOLDS: Record<RequestName, (ack: Record<string, unknown>) => boolean> = {
+const ACK_HOLDS: Partial<Record<RequestName, (ack: Record<string, unknown>) => boolean>> = {
   join: (ack) =>
     hasOffer(ack) &&
     typeof ack.id === 'string' &&
     typeof ack.resume === 'string' &&
-    isRoster(ack.roster),
+    isRoster(ack.roster) &&
+    Array.isArray(ack.formats),
   restart_ice: hasOffer,
-  answer: () => true,
-  media: () => true,
-  share_screen: () => true,
-  leave: () => true,
 };
 
 /** Reads an acknowledgement, or throws what it says instead. */
 export function readAck<Name extends RequestName>(name: Name, ack: unknown): Requests[Name]['ack'] {
   if (isRecord(ack)) {
     if (isProblem(ack.error)) throw new RequestFailed('refused', ack.error.message, ack.error);
-    if (ack.ok === true && ACK_HOLDS[name](ack)) return ack as unknown as Requests[Name]['ack'];
+    const holds = ACK_HOLDS[name] ?? (() => true);
+    if (ack.ok === true && holds(ack)) return ack as unknown as Requests[Name]['ack'];
   }
   throw new RequestFailed('malformed', `The answer to ${name} is not one this page understands.`);
 }
@@ -191,6 +189,10 @@ export function openSocket(hello: () => Hello, listener: SocketListener): RoomSo
   on('roster', isRoster, (roster) => listener.roster(roster));
   on('stopping', isStopping, (stopping) => listener.stopping(stopping));
   on('removed', isRemoved, (removed) => listener.removed(removed));
+  for (const name of SESSION_EVENTS)
+    socket.on(name, (payload: unknown) => {
+      if (fits(name, payload)) listener.told({ name, payload } as SessionEvent);
+    });
   return {
     connect: () => void socket.connect(),
     disconnect: () => void socket.disconnect(),

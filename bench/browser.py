@@ -1,0 +1,25 @@
+"""How benchmarks and tests start Chromium."""
+
+from __future__ import annotations
+
+import shutil
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # the tests may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=no-user-gesture-required",
+]
+FAKE_DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+
+def chromium() -> str:
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    assert path is not None, "the end-to-end tests need Chromium; `make test` installs it"
+    return path

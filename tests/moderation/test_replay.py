@@ -1,0 +1,63 @@
+"""Recordings turned back into frames."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderation.overlap import OverlapRules
+from moderation.replay import AFTER_S, SILENCE_DBOV, SPEECH_DBOV, frames, listen
+from moderation.voice import FRAME_S, VoiceRules
+
+
+def test_there_is_a_frame_of_everyone_every_20_ms_until_a_while_after_the_last_word() -> None:
+    told = list(frames({"b": [(0.5, 1.0)], "a": []}))
+    assert [now for now, _ in told] == pytest.approx([k * FRAME_S for k in range(len(told))])
+    assert len(told) * FRAME_S == pytest.approx(1.0 + AFTER_S)
+    assert all(list(levels) == ["a", "b"] for _, levels in told)
+
+
+def test_levels_and_bits_say_who_is_voiced() -> None:
+    told = list(frames({"a": [(0.5, 1.0)]}))
+    for now, levels in told:
+        level, active = levels["a"]
+        assert active == (0.5 <= now + FRAME_S / 2 < 1.0)
+        assert abs(level - (SPEECH_DBOV if active else SILENCE_DBOV)) <= 3
+    assert len({level for _, levels in told for level, _ in levels.values()}) > 6  # with noise
+
+
+def test_intervals_that_touch_or_overlap_are_one() -> None:
+    told = list(frames({"a": [(0.5, 1.0), (0.8, 1.5), (1.5, 2.0)]}))
+    assert [levels["a"][1] for _, levels in told].count(True) == 75
+
+
+def test_nobody_and_nothing() -> None:
+    assert list(listen({})) == []
+    assert list(listen({"a": []})) == []
+
+
+def test_rules_are_passed_on() -> None:
+    recording = {"a": [(1.0, 5.0)], "b": [(4.0, 9.0)]}
+    assert len(list(listen(recording))) == 3
+    assert len(list(listen(recording, OverlapRules(mute_points=99)))) == 2
+    deaf = VoiceRules(quietest_dbov=10)
+    assert list(listen(recording, voice_rules=deaf)) == []
+
+
+intervals = st.lists(
+    st.tuples(st.floats(0, 5), st.floats(0, 3)).map(lambda pair: (pair[0], pair[0] + pair[1])),
+    max_size=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), intervals))
+def test_judgements_come_in_order_and_the_same_each_time(
+    recording: dict[str, list[tuple[float, float]]],
+) -> None:
+    found = list(listen(recording))
+    assert found == list(listen(recording))
+    assert all(one.decided_at <= other.decided_at for one, other in pairwise(found))
+    assert all(judgement.onset <= judgement.decided_at for judgement in found)
