@@ -472,6 +472,8 @@ class Own(Message):
     text: str
     """One kind sentence on why; empty while they are heard."""
     rating: int | None
+    help: Literal["none", "asked", "seen"]
+    """Whether they asked for help, and whether a facilitator has seen it."""
 
 
 class YourTurn(Message):

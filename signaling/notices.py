@@ -34,6 +34,7 @@ def notice_of(
                 muted_left_ms=_left(notice.muted_until, now),
                 text=notice.text,
                 rating=notice.rating,
+                help=notice.help,
             )
         case notices.YourTurn():
             return messages.YourTurn(left_ms=_left(notice.ends_at, now), text=notice.text)

@@ -49,6 +49,7 @@ export function own(change: Partial<Own> = {}): Own {
     muted_left_ms: null,
     text: '',
     rating: null,
+    help: 'none',
     ...change,
   };
 }

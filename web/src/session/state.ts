@@ -169,6 +169,7 @@ const NOTHING_OWN: Own = {
   muted_left_ms: null,
   text: '',
   rating: null,
+  help: 'none',
 };
 
 /**
@@ -211,11 +212,24 @@ function ownCame(state: SessionState, own: Own, now: number): SessionState {
   return {
     ...state,
     own,
+    help: helpAs(own.help, state.help),
     muted: own.muted === null ? null : countdown(own.muted_left_ms, now),
     endingSoon: state.endingSoon && own.holding,
     invitation: answered ? null : state.invitation,
   };
 }
+
+/** After a reload only the server still knows that one has asked. */
+function helpAs(told: Own['help'], known: SessionState['help']): SessionState['help'] {
+  if (told === known.state) return known;
+  return { state: told, text: HELP_WORDS[told] };
+}
+
+const HELP_WORDS: Record<Own['help'], string> = {
+  none: '',
+  asked: 'You have asked for help. The facilitators were told.',
+  seen: 'A facilitator has seen that you asked for help.',
+};
 
 function heard(state: SessionState): SessionState {
   if (state.own === null) return state;

@@ -52,6 +52,7 @@ const HOLDS: Record<SessionEventName, (value: Value) => boolean> = {
     typeof value.hand_raised === 'boolean' &&
     orNull(value.muted, 'string') &&
     orNull(value.muted_left_ms, 'number') &&
+    (value.help === 'none' || value.help === 'asked' || value.help === 'seen') &&
     text(value),
   your_turn: text,
   turn_ending_soon: text,

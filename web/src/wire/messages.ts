@@ -271,6 +271,7 @@ export interface Own {
   muted_left_ms: number | null;
   text: string;
   rating: number | null;
+  help: 'none' | 'asked' | 'seen';
 }
 /**
  * Event ``own_share``: one's own part in the talk; shares are 0 to 1.
