@@ -13,6 +13,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from moderation.words import RefusalCode
+
 PROTOCOL_VERSION = 1
 """Raised when an older browser page could no longer talk to this server."""
 
@@ -21,7 +23,7 @@ MAX_SLOTS = 16
 
 MAX_SDP_CHARS = 100_000
 
-ErrorCode = Literal[
+WireCode = Literal[
     "bad_token",
     "expired_token",
     "wrong_room",
@@ -38,37 +40,10 @@ ErrorCode = Literal[
     "screen_taken",
     "stopping",
     "internal",
-    # of the moderation engine: see moderation/words.py
-    "not_here",
-    "not_facilitator",
-    "not_participant",
-    "no_such_person",
-    "no_such_alert",
-    "no_such_format",
-    "no_such_phase",
-    "bad_value",
-    "empty_text",
-    "long_text",
-    "hand_already_up",
-    "hand_not_up",
-    "has_floor",
-    "not_your_turn",
-    "no_holder",
-    "open_floor",
-    "not_circle",
-    "round_going",
-    "not_connected",
-    "paused",
-    "not_paused",
-    "all_muted",
-    "not_all_muted",
-    "facilitator_voice",
-    "not_muted",
-    "already",
-    "ended",
-    "nobody_there",
-    "no_other_facilitator",
 ]
+
+ErrorCode = Literal[WireCode, RefusalCode]
+"""Why something is refused: by the wire and the rooms, or by the moderation engine."""
 
 Role = Literal["participant", "facilitator"]
 

@@ -372,7 +372,6 @@ export interface Problem {
     | 'not_connected'
     | 'paused'
     | 'not_paused'
-    | 'all_muted'
     | 'not_all_muted'
     | 'facilitator_voice'
     | 'not_muted'
