@@ -127,7 +127,11 @@ NUDGES: dict[str, str] = {
 INVITED = "We would be glad to hear from you, if you wish. It is fine to say no."
 
 HELP_RECEIVED = "The facilitators know that you asked for help."
-HELP_RECEIVED_ALONE = "No facilitator is here right now. We are trying to reach someone."
+HELP_RECEIVED_ALONE = (
+    "No facilitator is here right now; they will see this when they come."
+    " If you need someone at once, please call your local emergency number."
+)
+"""Until something answers the on-call effect, nothing else may be promised."""
 HELP_SEEN = "A facilitator has seen that you asked for help."
 
 ALERTS: dict[str, str] = {
