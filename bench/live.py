@@ -18,7 +18,7 @@ import statistics
 import tempfile
 from itertools import count
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic
 
 from aiortc.rtcdtlstransport import RTCCertificate
 from playwright.async_api import Browser, Page, async_playwright
@@ -29,7 +29,6 @@ from server.app import RunningServer, running
 from server.settings import Settings
 from signaling.messages import Role
 
-ROUNDS = 10
 FRAME_S = 0.02
 SYLLABLE = (50, 38, 28, 24, 22, 24, 28, 34, 42, 52)
 """Levels in -dBov over the 0.2 s of a syllable: what stays even is taken for noise."""
@@ -76,7 +75,7 @@ async def keep_sending(voices: list[Voice]) -> None:
         await asyncio.sleep(due - monotonic())
 
 
-async def interruptions(server: RunningServer) -> tuple[list[float], list[float]]:
+async def interruptions(server: RunningServer, rounds: int) -> tuple[list[float], list[float]]:
     """Talk over someone until muted, over and over: ms to the decision, and to silence."""
     certificate = RTCCertificate.generateCertificate()
     fay = await Voice.enter(server, "Fay", "facilitator", certificate)
@@ -97,7 +96,7 @@ async def interruptions(server: RunningServer) -> tuple[list[float], list[float]
     sending = asyncio.create_task(keep_sending([fay, ada, ben]))
     decided: list[float] = []
     silent: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         await asyncio.sleep(QUIET_S)
         ada.talking = True
         await asyncio.sleep(FLOOR_HELD_S)
@@ -142,7 +141,7 @@ async def enter(browser: Browser, link: str, name: str, script: str) -> Page:
     return page
 
 
-async def calls_for_help(server: RunningServer) -> list[float]:
+async def calls_for_help(server: RunningServer, rounds: int) -> list[float]:
     """Ask for help in one browser and see it in another, over and over; ms from click to sight."""
     times: list[float] = []
     async with async_playwright() as playwright:
@@ -154,7 +153,7 @@ async def calls_for_help(server: RunningServer) -> list[float]:
         if not await fay.get_by_test_id("console").is_visible():
             await fay.get_by_role("button", name="Console").first.click()
         await ada.get_by_role("button", name="Help").first.click()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             await fay.evaluate("window.alertAt = undefined")
             await ada.get_by_role("button", name="Ask for help").click()
             await fay.wait_for_function("window.alertAt !== undefined")
@@ -166,14 +165,14 @@ async def calls_for_help(server: RunningServer) -> list[float]:
     return times
 
 
-async def measure() -> dict[str, float]:
+async def measure(rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             port=0, data_dir=Path(folder), media_bind=["127.0.0.1"], media_port=0, room_capacity=4
         )
         async with running(settings) as server:
-            decided, silent = await interruptions(server)
-            helped = await calls_for_help(server)
+            decided, silent = await interruptions(server, rounds)
+            helped = await calls_for_help(server, rounds)
     result: dict[str, float] = {"onset_to_decision_ms_p50": round(statistics.median(decided))}
     for name, times in (("decision_to_silence", silent), ("help_to_console", helped)):
         percentiles = statistics.quantiles(times, n=20, method="inclusive")
@@ -186,12 +185,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.live", description="How soon moderation takes effect."
     )
+    parser.add_argument("--rounds", type=int, default=10, help="how often each is tried, from 2")
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
-    if not parser.parse_args().json:
-        print(f"{ROUNDS} interruptions and {ROUNDS} calls for help ...")
-    began = time()
-    result = asyncio.run(measure())
-    result["seconds"] = round(time() - began)
+    arguments = parser.parse_args()
+    if not arguments.json:
+        print(f"{arguments.rounds} interruptions and as many calls for help ...")
+    result = asyncio.run(measure(max(2, arguments.rounds)))
     print(json.dumps(result))
 
 

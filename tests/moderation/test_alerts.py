@@ -156,7 +156,7 @@ def test_with_no_facilitator_there_help_calls_the_one_on_call_at_once(stage: Sta
     stage.do(ev.NetworkLost("f2"))
     effects = stage.do(ev.AskHelp("a"))
     assert [call.kind for call in stage.calls()] == ["help_asked"]
-    assert "reach someone" in of(HelpReceived, effects, "a")[0].text
+    assert "emergency number" in of(HelpReceived, effects, "a")[0].text
     stage.do(ev.NetworkBack("f2"))
     assert stage.alerts("help_asked")[-1].change == "raised"
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, get_args
 
 import pytest
@@ -59,7 +60,6 @@ async def settle(people: dict[str, Someone]) -> None:
         await someone.page.ask("media", {"mic": True, "camera": True})
 
 
-# what everyone may see of each request, besides the person who sent it and the person it is for
 FLOOR_ONLY: set[type[Message]] = {m.Floor}
 FOR_FACILITATORS: set[type[Message]] = {m.People, m.Alert, m.PrivateText}
 TO_ONESELF: set[type[Message]] = {
@@ -76,6 +76,45 @@ TO_ONESELF: set[type[Message]] = {
     m.HelpSeen,
     m.PrivateText,
 }
+
+SYLLABLE = (50, 38, 28, 24, 22, 24, 28, 34, 42, 52)
+"""Levels in -dBov over the 0.2 s of a syllable."""
+
+
+async def test_who_talks_over_someone_is_the_only_one_to_be_told(
+    circle: dict[str, Someone], server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talking: set[str] = set()
+    frames = count()
+
+    def levels() -> dict[str, tuple[int, bool]]:
+        level = SYLLABLE[next(frames) % len(SYLLABLE)]
+        return {
+            someone.id: (level, True) if someone.id in talking else (75, False)
+            for someone in circle.values()
+        }
+
+    room = server.rooms.rooms["circle"]
+    monkeypatch.setattr(room, "levels", levels)
+    await asyncio.sleep(1)
+    talking.add(circle["Ada"].id)
+    await asyncio.sleep(4)
+    since = {name: len(someone.page.events) for name, someone in circle.items()}
+    talking.add(circle["Ben"].id)
+    muted = await circle["Ben"].page.event(m.Muted, lambda _: True)
+    assert muted.reason == "short_mute"
+    await circle["Ben"].page.event(m.Own, lambda own: own.muted == "short_mute")
+    await settle(circle)
+    for name, someone in circle.items():
+        got = {type(event) for event in someone.heard(since[name])}
+        about_oneself = {m.Nudge, m.Muted, m.Own}
+        if name == "Ben":
+            assert about_oneself <= got
+        elif someone.role == "facilitator":
+            assert got <= FOR_FACILITATORS | {m.Floor}
+        else:
+            assert got <= {m.Floor, m.OwnShare}
+
 
 SECRET = "the words that nobody else may read"
 

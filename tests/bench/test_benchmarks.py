@@ -1,4 +1,4 @@
-"""The benchmarks of the media path run, and say what they promise, on a small load."""
+"""The benchmarks run, and say what they promise, on a small load."""
 
 from __future__ import annotations
 
@@ -40,3 +40,16 @@ async def test_relay() -> None:
 async def test_join() -> None:
     result = await last_line("bench.join", "--people=2")
     assert 0 < result["join_ms_p50"] <= result["join_ms_p95"]
+
+
+async def test_engine() -> None:
+    result = await last_line("bench.engine")
+    assert 0 < result["tick_us_p50"] <= result["tick_us_p99"]
+    assert result["rooms_per_core"] > 0
+
+
+async def test_live() -> None:
+    result = await last_line("bench.live", "--rounds=2")
+    assert result["onset_to_decision_ms_p50"] > 0
+    assert result["decision_to_silence_ms_p50"] >= 0
+    assert 0 < result["help_to_console_ms_p50"] <= result["help_to_console_ms_p95"]
