@@ -2,7 +2,7 @@
 
 Plays one room in an open floor, where the engine has most to do: people take turns, talk over each
 other, and send background noise in between. Each 20 ms tick is one event; time in ``handle`` is
-measured for each. Prints one JSON object as its last line:
+measured for each, with the garbage collector off. Prints one JSON object as its last line:
 
 - ``tick_us_p50``, ``tick_us_p99``: time for one tick of a room, in µs
 - ``rooms_per_core``: rooms at 50 ticks a second that keep one core busy, from the mean

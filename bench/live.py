@@ -37,6 +37,7 @@ FLOOR_HELD_S = 4.0
 QUIET_S = 3.0
 PATIENCE_S = 15.0
 AFTER_S = 0.4
+HEARD_S = 0.2
 
 
 class Voice(Person):
@@ -106,6 +107,7 @@ async def interruptions(server: RunningServer, rounds: int) -> tuple[list[float]
         async with asyncio.timeout(PATIENCE_S):
             while not closed:
                 await asyncio.sleep(FRAME_S)
+        assert closed[0] - ada.last_heard[ssrc] < HEARD_S, "nobody heard them before the mute"
         await asyncio.sleep(AFTER_S)
         decided.append((closed[0] - onset) * 1e3)
         silent.append(max(0.0, ada.last_heard[ssrc] - closed[0]) * 1e3)

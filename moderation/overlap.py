@@ -227,8 +227,13 @@ class Overlaps:
             return
         victim, signals = entry.signals(self._people, voices[entry.challenger].rise_db)
         points = score(signals)
-        # Whoever began in a pause may have taken it for the end: that is never worth a mute.
-        may_mute = entry.spurt >= _frames(rules.mute_after_ms) and not signals.into_pause
+        # Whoever began in a pause may have taken it for the end, and whoever came in on the last
+        # words of what was being said could hear the end coming: neither is worth a mute.
+        may_mute = (
+            entry.spurt >= _frames(rules.mute_after_ms)
+            and not signals.into_pause
+            and signals.victim_stop >= _frames(rules.mute_victim_talk_ms)
+        )
         for rung, needed, is_time in (
             (Rung.NUDGE, rules.nudge_points, True),
             (Rung.MUTE, rules.mute_points, may_mute),

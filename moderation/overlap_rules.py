@@ -22,9 +22,12 @@ class OverlapRules:
     the victim's pause."""
     mute_points: float = 12.0
     """From so many points on the challenger is muted. Not fewer than for a nudge."""
+    mute_victim_talk_ms: int = 520
+    """No mute where the victim stopped, if only for a moment, sooner than so long after the
+    challenger came in: they may just have finished what they were saying."""
     look_ms: int = 3000
     """After so long an entry is no longer one: whoever talks then has the turn or shares it."""
-    victim_talking_ms: int = 200
+    victim_talking_ms: int = 220
     """Talk shorter than this is not come in on: who starts at the same time interrupts nobody."""
     pause_ms: int = 300
     """The longest pause of the victim that still belongs to their talk."""
@@ -71,6 +74,7 @@ class OverlapRules:
 _RANGE_MS = {
     "nudge_after_ms": (500, 5_000),
     "mute_after_ms": (500, 5_000),
+    "mute_victim_talk_ms": (0, 3_000),
     "look_ms": (1_000, 5_000),
     "victim_talking_ms": (0, 2_000),
     "pause_ms": (0, 1_000),

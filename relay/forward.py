@@ -568,6 +568,7 @@ class Forwarder:
                 slot.last_timestamp = out_timestamp
                 slot.last_at = now
             try:
+                # both are set: `sinks` has slots of ready peers only
                 sink.send(out[: length_p[0]], sink.address)  # type: ignore[misc,arg-type]
             except BlockingIOError:
                 sink.counters.dropped["send_buffer_full"] += 1

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from time import time
-from typing import Protocol
+from time import monotonic, time
+from typing import Protocol, cast
 
 import structlog
 
 from moderation import effects, events
-from moderation.formats import Formats
+from moderation.formats import Formats, Phase
 from moderation.session import Session
 from server.tasks import Tasks
 from signaling.messages import FormatInfo, Message, Role
@@ -27,11 +27,17 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.02
 """One Opus frame; see RFC 6464 for the level that each carries."""
 
-_CATCH_UP_S = 1.0
-"""After a pause of the process longer than this, ticks that were missed are left out."""
+_TROUBLE_S = 10.0
+"""An engine that fails at more than one tick within this time is started anew, once."""
 
 MAX_NAMES = 128
 """So many people's names are remembered in a room, for alerts about those who left."""
+
+
+def steady_clock() -> Callable[[], float]:
+    """Unix time in s that never jumps: were the system's clock set back, mutes would not end."""
+    offset = time() - monotonic()
+    return lambda: offset + monotonic()
 
 
 class Floor(Protocol):
@@ -57,18 +63,28 @@ class Moderator:
         formats: what facilitators may choose from.
         floor: the room.
         tasks: owns the clockwork and the postman.
-        clock: Unix time in s.
+        clock: Unix time in s; by default a :func:`steady_clock`.
     """
 
     def __init__(
-        self, formats: Formats, floor: Floor, tasks: Tasks, clock: Callable[[], float] = time
+        self,
+        formats: Formats,
+        floor: Floor,
+        tasks: Tasks,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._formats = formats
         self._floor = floor
-        self._clock = clock
+        self._clock = clock or steady_clock()
         self._session = Session(formats)
+        self._phase: Phase = "lobby"
         self._names: dict[str, str] = {}
-        self._present: set[str] = set()
+        self._present: dict[str, Role] = {}
+        self._away: set[str] = set()
+        """Those of them whose connection is lost."""
+        self._failures = 0
+        """Of ticks, since `_failed_at`."""
+        self._failed_at = -_TROUBLE_S
         self._post: asyncio.Queue[tuple[str | None, Message]] = asyncio.Queue()
         self._tasks = [tasks.start(self._tick(), "moderator"), tasks.start(self._deliver(), "post")]
 
@@ -89,19 +105,22 @@ class Moderator:
         """Someone's page is ready, for the first time or again: they are told how things stand."""
         self._names.pop(person, None)
         self._names[person] = name
-        while len(self._names) > MAX_NAMES:
-            del self._names[next(iter(self._names))]
-        self._present.add(person)
+        self._present[person] = role
+        self._away.discard(person)
+        if len(self._names) > MAX_NAMES:
+            del self._names[next(name for name in self._names if name not in self._present)]
         self._handle(events.Joined(person, role))
 
     def lost(self, person: str) -> None:
         """Someone's socket or media path broke; they may come back."""
         if person in self._present:
+            self._away.add(person)
             self._handle(events.NetworkLost(person))
 
     def left(self, person: str) -> None:
         if person in self._present:
-            self._present.remove(person)
+            del self._present[person]
+            self._away.discard(person)
             self._handle(events.Left(person))
 
     def command(self, command: events.Command) -> None:
@@ -112,13 +131,58 @@ class Moderator:
         """
         if command.by not in self._present:
             raise Refused("not_joined", "You are not in the room yet.")
-        refused = self._handle(command)
+        try:
+            refused = self._carry_out(command)
+        except Exception:
+            self._recover(command)
+            raise
         if refused is not None:
             raise Refused(refused.code, refused.text)
 
     # --- what comes of it ----------------------------------------------------------------------
 
-    def _handle(self, event: events.Event) -> effects.Refused | None:
+    def _handle(self, event: events.Event) -> None:
+        """Carry out what the engine answers, whatever happens: the room goes on."""
+        try:
+            self._carry_out(event)
+        except Exception:
+            self._recover(event)
+
+    def _recover(self, event: events.Event) -> None:
+        """The engine raised, and what it had decided may be lost: a gate may stand wrong.
+
+        Called where the exception is handled. The engine is told who is there, and answers how
+        everything stands. If that fails, or the next tick does, it is started anew, in the phase it
+        was in. If ticks fail even then, nothing more is tried for a while.
+        """
+        steps: tuple[bool, ...] = (False, True)
+        if isinstance(event, events.VoiceFrames):
+            now = monotonic()
+            if now - self._failed_at > _TROUBLE_S:
+                self._failures = 0
+                self._failed_at = now
+            self._failures += 1
+            steps = steps[self._failures - 1 :]
+            if not steps:
+                return
+        log.exception("moderator_failed", during=type(event).__name__)
+        for anew in steps:
+            try:
+                if anew:
+                    log.error("moderator_started_over")
+                    self._session = Session(self._formats, self._phase)
+                elif isinstance(event, events.Left):
+                    self._carry_out(event)
+                for person, role in self._present.items():
+                    self._carry_out(events.Joined(person, role))
+                    if person in self._away:
+                        self._carry_out(events.NetworkLost(person))
+            except Exception:
+                log.exception("moderator_recovery_failed")
+            else:
+                return
+
+    def _carry_out(self, event: events.Event) -> effects.Refused | None:
         """Carry out what the engine answers; a refusal is for the caller to tell."""
         now = self._clock()
         refused: effects.Refused | None = None
@@ -127,6 +191,7 @@ class Moderator:
                 case effects.SetGate():
                     self._floor.set_voice(effect.person, effect.is_open)
                 case effects.TellEveryone():
+                    self._phase = cast(Phase, effect.state.phase)
                     self._post.put_nowait((None, notice_of(effect.state, now, self._name)))
                 case effects.TellPerson():
                     self._post.put_nowait((effect.to, notice_of(effect.notice, now, self._name)))
@@ -149,15 +214,16 @@ class Moderator:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            due += TICK_S
-            if loop.time() - due > _CATCH_UP_S:
-                due = loop.time()
+            # Ticks that were missed are left out: of what was said in them only the last is known.
+            due = max(due + TICK_S, loop.time() + TICK_S / 2)
             await asyncio.sleep(due - loop.time())
             self._handle(events.VoiceFrames(self._floor.levels()))
 
     async def _deliver(self) -> None:
         """Send what is to be told, one after the other, so that nothing overtakes anything."""
         while True:
+            # Lets the sockets take what they have: nobody is slow for being told much at once.
+            await asyncio.sleep(0)
             person, message = await self._post.get()
             if person is None:
                 await self._floor.tell_all(message)

@@ -9,6 +9,8 @@ from secrets import randbits, token_urlsafe
 from time import time
 from typing import Protocol
 
+import structlog
+
 from moderation.formats import Formats
 from relay import Fingerprint, Peer, PeerState, Relay, RemoteParameters, SourceSsrcs
 from server.admission import Place
@@ -36,6 +38,8 @@ from signaling.sdp import (
     stream_of,
     video_mid,
 )
+
+log = structlog.get_logger(__name__)
 
 ROSTER_INTERVAL_S = 0.05
 """Rosters go out at most this often, however fast things change."""
@@ -238,8 +242,10 @@ class Room:
         """Take in the answer to the latest offer.
 
         Raises:
-            Refused: ``bad_answer``.
+            Refused: ``bad_answer``; ``not_joined`` if it came too late: join again.
         """
+        if member.peer.state == "gone":
+            raise Refused("not_joined", "The connection was lost; join the room again.")
         if not member.awaits_answer:
             raise Refused("bad_answer", "There is no media offer to answer.")
         answer = parse_answer(sdp, _offered(member.peer))
@@ -349,11 +355,11 @@ class Room:
     async def tell(self, person: str, message: Message) -> None:
         member = self.members.get(person)
         if member is not None and member.page is not None:
-            await member.page.emit(message)
+            await _send(member.page, message)
 
     async def tell_all(self, message: Message) -> None:
         for page in self._pages():
-            await page.emit(message)
+            await _send(page, message)
 
     def _pages(self) -> list[Page]:
         return [member.page for member in self.members.values() if member.page is not None]
@@ -408,8 +414,16 @@ class Room:
             self._changed.clear()
             roster = self.roster()
             for page in self._pages():
-                await page.emit(roster)
+                await _send(page, roster)
             await asyncio.sleep(ROSTER_INTERVAL_S)
+
+
+async def _send(page: Page, message: Message) -> None:
+    """A page that cannot be told does not keep the others from being told."""
+    try:
+        await page.emit(message)
+    except Exception:
+        log.exception("page_not_told", event_name=type(message).__name__)
 
 
 def _offered(peer: Peer) -> dict[str, Ssrcs]:

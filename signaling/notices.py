@@ -6,6 +6,7 @@ since their clocks may be wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -156,8 +157,9 @@ def _alert(notice: notices.AlertNotice, name_of: NameOf) -> messages.Alert:
 
 
 def _with_names(sentence: str, challenger: str, victim: str) -> str:
-    # not str.format: a name may have braces of its own
-    return sentence.replace("{challenger}", challenger).replace("{victim}", victim)
+    # not str.format, nor one after the other: a name may have braces of its own
+    names = {"{challenger}": challenger, "{victim}": victim}
+    return re.sub(r"\{challenger\}|\{victim\}", lambda found: names[found[0]], sentence)
 
 
 def _left(deadline: float | None, now: float) -> int | None:

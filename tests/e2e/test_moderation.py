@@ -59,6 +59,19 @@ async def enter_quietly(visit: Visit, link: str, name: str) -> None:
     await visit.enter(name)
 
 
+async def three(
+    server: ServerProcess, speaker: Speaker, silence: Path, ada: Path, ben: Path
+) -> tuple[Visit, Visit, Visit]:
+    """Fay, who facilitates and is silent, Ada and Ben, with what their microphones hear."""
+    as_facilitator, as_participant = links(server)
+    visits = await speaker(silence), await speaker(ada), await speaker(ben)
+    await enter_quietly(visits[0], as_facilitator, "Fay")
+    await enter_quietly(visits[1], as_participant, "Ada")
+    await enter_quietly(visits[2], as_participant, "Ben")
+    await visits[0].sees(3)
+    return visits
+
+
 async def holder_is(visit: Visit, person: str) -> None:
     await visit.page.locator(f"[data-testid=floor][data-holder='{person}']").wait_for(
         timeout=PATIENCE_S * 1000
@@ -79,14 +92,8 @@ async def open_console(visit: Visit) -> None:
 async def test_in_a_circle_nobody_hears_who_does_not_hold_the_piece(
     server: ServerProcess, speaker: Speaker, tmp_path: Path
 ) -> None:
-    as_facilitator, as_participant = links(server)
-    fay = await speaker(speech.silence(tmp_path))
-    ada = await speaker(speech.silence(tmp_path))
-    ben = await speaker(speech.talk(tmp_path))
-    await enter_quietly(fay, as_facilitator, "Fay")
-    await enter_quietly(ada, as_participant, "Ada")
-    await enter_quietly(ben, as_participant, "Ben")
-    await fay.sees(3)
+    quiet = speech.silence(tmp_path)
+    fay, ada, ben = await three(server, speaker, quiet, quiet, speech.talk(tmp_path))
     audio = f"a{await fay.slot_of('Ben'):x}"
     await grows(ada, audio)
 
@@ -125,7 +132,7 @@ async def test_in_an_open_floor_talking_over_someone_is_muted(
     audio = f"a{await fay.slot_of('Ben'):x}"
     await ben.page.get_by_role("button", name="Unmute microphone").click()
     reason = ben.page.get_by_test_id("own-muted")
-    await reason.wait_for(timeout=PATIENCE_S * 1000)
+    await reason.wait_for(timeout=3 * PATIENCE_S * 1000)  # not each entry is an interruption
     assert await reason.get_attribute("data-reason") in ("short_mute", "held_mute")
     assert await ben.page.get_by_text("You will be heard again").count() >= 1
     muted = await settled(ada, audio)
@@ -140,14 +147,8 @@ async def test_in_an_open_floor_talking_over_someone_is_muted(
 async def test_a_backchannel_mutes_nobody(
     server: ServerProcess, speaker: Speaker, tmp_path: Path
 ) -> None:
-    as_facilitator, as_participant = links(server)
-    fay = await speaker(speech.silence(tmp_path))
-    ada = await speaker(speech.talk(tmp_path))
-    ben = await speaker(speech.backchannels(tmp_path))
-    await enter_quietly(fay, as_facilitator, "Fay")
-    await enter_quietly(ada, as_participant, "Ada")
-    await enter_quietly(ben, as_participant, "Ben")
-    await fay.sees(3)
+    quiet, listening = speech.silence(tmp_path), speech.backchannels(tmp_path)
+    _, _, ben = await three(server, speaker, quiet, speech.talk(tmp_path), listening)
     events = await events_of(ben)
     await asyncio.sleep(16)  # three of them
     assert {"muted", "nudge"}.isdisjoint(events)
@@ -182,12 +183,8 @@ async def events_of(visit: Visit) -> list[str]:
 async def test_help_reaches_facilitators_and_nobody_else(
     server: ServerProcess, speaker: Speaker, tmp_path: Path
 ) -> None:
-    as_facilitator, as_participant = links(server)
     quiet = speech.silence(tmp_path)
-    fay, ada, ben = await speaker(quiet), await speaker(quiet), await speaker(quiet)
-    await enter_quietly(fay, as_facilitator, "Fay")
-    await enter_quietly(ada, as_participant, "Ada")
-    await enter_quietly(ben, as_participant, "Ben")
+    fay, ada, ben = await three(server, speaker, quiet, quiet, quiet)
     heard_by_ben = await events_of(ben)
     await fay.sees(3)
     await open_console(fay)

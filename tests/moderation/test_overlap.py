@@ -124,6 +124,20 @@ def test_who_begins_in_a_pause_may_be_nudged_but_not_muted() -> None:
     assert rungs(recording) == [("b", NUDGE)]
 
 
+@pytest.mark.parametrize(("overlap", "mute"), [(0.5, False), (0.54, True)])
+def test_no_mute_for_coming_in_on_last_words(overlap: float, mute: bool) -> None:
+    recording: Recording = {"a": [(1, 5)], "b": [(5 - overlap, 9)]}
+    assert rungs(recording) == [("b", NUDGE)] + [("b", MUTE)] * mute
+    strict = OverlapRules(mute_victim_talk_ms=0)
+    assert rungs(recording, strict) == [("b", NUDGE), ("b", MUTE)]
+
+
+def test_no_mute_either_if_the_victim_then_begins_something_new() -> None:
+    recording: Recording = {"a": [(1, 4.5), (5.3, 5.6)], "b": [(4, 7)]}
+    assert rungs(recording) == [("b", NUDGE)]
+    assert ("b", MUTE) in rungs(recording, OverlapRules(mute_victim_talk_ms=0))
+
+
 def test_three_talkers_each_against_who_talked_before() -> None:
     recording: Recording = {"a": [(1, 9)], "b": [(4, 7.5)], "c": [(5.5, 8.5)]}
     assert rungs(recording) == [("b", NUDGE), ("b", MUTE), ("c", NUDGE), ("c", MUTE)]
@@ -351,6 +365,7 @@ def test_rules_come_from_a_table() -> None:
         ({"mute_points": float("nan")}, "overlap.mute_points must be a number, not nan"),
         ({"mute_points": -1}, "overlap.mute_points must not be less than overlap.nudge_points"),
         ({"mute_after_ms": 900}, "overlap.mute_after_ms must not be less than"),
+        ({"mute_victim_talk_ms": -1}, "overlap.mute_victim_talk_ms must be from 0 to 3000 ms"),
         ({"look_ms": 60_000}, "overlap.look_ms must be from 1000 to 5000 ms"),
     ],
 )

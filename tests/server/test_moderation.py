@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
+from moderation import events
 from server.admission import Place
 from server.app import RunningServer
 from signaling import messages as m
@@ -284,6 +285,50 @@ async def test_a_returning_page_is_told_how_things_stand(
         assert own.holding
         assert floor.holder == ada.id
         assert floor.format == "queue"
+
+
+async def test_a_page_that_cannot_be_told_keeps_no_word_from_the_others(
+    circle: dict[str, Someone], server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Message) -> None:
+        raise RuntimeError("broken")
+
+    members = server.rooms.rooms["circle"].members
+    monkeypatch.setattr(members[circle["Fay"].id].page, "emit", broken)
+    assert (await circle["Fay"].page.ask("set_format", {"format": "queue"}))["ok"]
+    await circle["Ben"].page.event(m.Floor, lambda floor: floor.format == "queue")
+    assert (await circle["Ada"].page.ask("request_floor"))["ok"]
+    await circle["Ada"].page.event(m.YourTurn, lambda _: True)
+
+
+async def test_leaving_and_coming_back_ends_no_mute(
+    circle: dict[str, Someone], server: RunningServer
+) -> None:
+    fay, ada = circle["Fay"], circle["Ada"]
+    room = server.rooms.rooms["circle"]
+    slot = room.members[ada.id].slot
+    assert (await fay.page.ask("mute_person", {"who": ada.id}))["ok"]
+    assert (await ada.page.ask("leave"))["ok"]
+    token = server.rooms.resume.issue(Place(ada.id, "circle", slot, "participant"))
+    async with page(server, hello(server, resume=token)) as again:
+        await again.answer(await again.join("Ada"))
+        await again.event(m.Own, lambda own: own.muted == "facilitator_mute")
+        assert not room.members[ada.id].may_speak
+
+
+async def test_facilitators_can_be_told_much_at_once(
+    circle: dict[str, Someone], server: RunningServer
+) -> None:
+    """A burst is no reason to take a page for one that does not read, and to close it."""
+    moderator = server.rooms.rooms["circle"].moderator
+    for number in range(300):
+        guest = f"guest-{number}"
+        moderator.joined(guest, "Guest", "participant")
+        moderator.command(events.AskHelp(guest))
+        moderator.left(guest)
+    for name in ("Fay", "Gus"):
+        await circle[name].page.event(m.Alert, lambda alert: alert.about == "guest-299")
+        assert not circle[name].page.disconnected.is_set()
 
 
 def test_every_event_of_the_wire_is_sorted_by_who_may_see_it() -> None:

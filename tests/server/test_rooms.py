@@ -293,3 +293,15 @@ async def test_a_resume_of_another_role_gives_no_place(server: RunningServer) ->
         greeting = hello(server, role="facilitator", resume=joined.resume)
         async with page(server, greeting) as fay:
             assert (await fay.join("Fay")).id != joined.id
+
+
+async def test_an_answer_that_comes_too_late_is_refused(server: RunningServer) -> None:
+    """Else the page would wait for media that cannot come, and be in no session."""
+    async with page(server) as ada:
+        joined = await ada.join()
+        member(server, joined).peer.set_state("gone")
+        refused = await ada.ask("answer", {"sdp": "v=0"})
+        assert refused["error"]["code"] == "not_joined"
+        again = await ada.join()
+        assert again.id == joined.id
+        await ada.answer(again)

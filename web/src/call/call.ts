@@ -198,7 +198,6 @@ export class Call {
     // The page changes at once; the goodbye to the server may take its moment.
     this.#mediaTold = null;
     this.#edges.media.stop();
-    this.#edges.memory.resume = null;
     this.#wantsInAs = null;
     this.#forgetPeer();
     const left = this.#turn;
