@@ -549,8 +549,8 @@ class Forwarder:
         tx = _tx
         for slot in source.sinks:
             if extended < slot.anchor:
-                if slot.anchor != _UNANCHORED:
-                    continue  # from before the gate opened: its number is another's
+                if slot.anchor != _UNANCHORED or extended != source.highest:
+                    continue  # from before the gate opened: its number may be another's
                 _take_up(slot, extended, timestamp, now)
             sink = slot.transport
             out_seq = (extended + slot.seq_delta) & 0xFFFF

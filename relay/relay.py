@@ -335,23 +335,24 @@ class Relay:
             self._tick(monotonic(), ticks)
 
     def _tick(self, now: float, ticks: int) -> None:
-        for peer in list(self._peers.values()):
+        # each peer's turn for the longer work comes in another tick, so that no tick is a long one
+        for turn, peer in enumerate(list(self._peers.values()), start=ticks):
             try:
-                _tick_peer(peer, now, ticks)
+                _tick_peer(peer, now, turn)
             except Exception:  # no peer shall keep the others from their turn
                 _log.exception("a peer's tick failed")
 
 
-def _tick_peer(peer: Peer, now: float, ticks: int) -> None:
-    if ticks % _SECOND_TICKS == 0 and now - peer.heard_at > CONSENT_TIMEOUT_S:
+def _tick_peer(peer: Peer, now: float, turn: int) -> None:
+    if turn % _SECOND_TICKS == 0 and now - peer.heard_at > CONSENT_TIMEOUT_S:
         peer.set_state("gone")
     if not peer.transport.ready:
         return
     peer.feedback.tick(now)
-    if ticks % _ESTIMATE_TICKS == 0:
+    if turn % _ESTIMATE_TICKS == 0:
         peer.feedback.estimate()
         _empty_caches(peer, now)
-    if ticks % _SECOND_TICKS == 0:
+    if turn % _SECOND_TICKS == 0:
         peer.feedback.report(now)
 
 

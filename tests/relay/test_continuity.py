@@ -240,6 +240,9 @@ def play(kind: Kind, seqs: list[int], stamps: list[int], ops: Ops) -> None:
 )
 @example("audio", [65_530, 0], [(1 << 32) - 9_600, 0], [("send", 10), ("hold", 2), ("send", 10)])
 @example("video", [0, 9], [0, 7], [("hold", 3), ("send", 1), ("gate", 1), ("late", 3), ("send", 2)])
+@example(
+    "audio", [65_436, 0], [0, 0], [("hold", 1), ("gate", 1), ("send", 1), ("gate", 1), ("late", 1)]
+)
 def test_a_slot_is_one_unbroken_run(
     kind: Kind, seqs: list[int], stamps: list[int], ops: Ops
 ) -> None:
