@@ -203,7 +203,7 @@ class Relay:
             return
         peer.transport.srtp_in = srtp_in
         peer.transport.srtp_out = srtp_out
-        self._became_ready(peer)
+        self._readiness_changed(peer)
         peer.set_state("connected")
 
     async def _disconnect(self, peer: Peer) -> None:
@@ -219,15 +219,12 @@ class Relay:
         Packets that are still on their way must find no keys, before the contexts are freed.
         """
         peer.transport.srtp_in = peer.transport.srtp_out = None
+        self._readiness_changed(peer)
+
+    def _readiness_changed(self, peer: Peer) -> None:
         for slot in peer.slots.values():
             if slot.fed_by is not None:
                 self._refresh(slot.fed_by)
-
-    def _became_ready(self, peer: Peer) -> None:
-        if peer.transport.ready:
-            for slot in peer.slots.values():
-                if slot.fed_by is not None:
-                    self._refresh(slot.fed_by)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -323,7 +320,7 @@ class Relay:
             transport.address = address
             transport.send = sock.sendto
             if not was_ready:
-                self._became_ready(peer)
+                self._readiness_changed(peer)
 
     # --- time ----------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -204,20 +205,10 @@ def load_settings(flags: Mapping[str, Any], *, file: Path | None = None) -> Sett
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
             raise SettingsError(f"The environment variable {variable} names no setting.")
 
-    class LayeredSettings(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - given by name
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - given by name
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
-
     try:
-        return LayeredSettings(**flags)
+        in_file = TomlConfigSettingsSource(Settings, path)()
+        in_environment = EnvSettingsSource(Settings)()
+        return Settings(**{**in_file, **in_environment, **flags})
     except ValidationError as error:
         raise _sentence(error, flags, path) from None
     except OSError as error:
