@@ -7,13 +7,18 @@ each person every 20 ms, as in RFC 6464.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import ceil
 
+from moderation.effects import Effect
+from moderation.events import Joined, VoiceFrames
+from moderation.formats import Formats
 from moderation.judgement import Judgement
 from moderation.overlap import Overlaps
 from moderation.overlap_rules import OverlapRules
+from moderation.people import Role
 from moderation.rhythm import FRAMES_PER_S
+from moderation.session import Session
 from moderation.voice import FRAME_S, Voice, VoiceRules
 
 Recording = Mapping[str, Sequence[tuple[float, float]]]
@@ -59,6 +64,24 @@ def frames(recording: Recording) -> Iterator[tuple[float, dict[str, tuple[int, b
             told[name] = table[at % 61]
             at += 7  # so that no two microphones have the same noise
         yield frame * FRAME_S, told
+
+
+def play(
+    recording: Recording, formats: Formats, facilitators: Collection[str] = ()
+) -> Iterator[tuple[float, Effect]]:
+    """The effects of the whole engine on a recording, with their times in s, in their order.
+
+    Everyone is there from the start, as a participant or, if named, as a facilitator. A mute closes
+    gates, but of course nobody in a recording falls silent for it.
+    """
+    session = Session(formats)
+    for name in sorted(recording):
+        role: Role = "facilitator" if name in facilitators else "participant"
+        for effect in session.handle(Joined(name, role), 0.0):
+            yield 0.0, effect
+    for now, told in frames(recording):
+        for effect in session.handle(VoiceFrames(told), now):
+            yield now, effect
 
 
 def listen(

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderation.effects import SetGate, TellPerson
+from moderation.notices import Muted, Nudge
 from moderation.overlap import OverlapRules
-from moderation.replay import AFTER_S, SILENCE_DBOV, SPEECH_DBOV, frames, listen
+from moderation.replay import AFTER_S, SILENCE_DBOV, SPEECH_DBOV, frames, listen, play
 from moderation.voice import FRAME_S, VoiceRules
+from tests.moderation.stage import FORMATS
 
 
 def test_there_is_a_frame_of_everyone_every_20_ms_until_a_while_after_the_last_word() -> None:
@@ -61,3 +64,24 @@ def test_judgements_come_in_order_and_the_same_each_time(
     assert found == list(listen(recording))
     assert all(one.decided_at <= other.decided_at for one, other in pairwise(found))
     assert all(judgement.onset <= judgement.decided_at for judgement in found)
+
+
+def test_a_recording_through_the_whole_engine() -> None:
+    """B talks over a and is nudged, then not heard for a moment; nobody else is told anything."""
+    recording = {"a": [(2.0, 20.0)], "b": [(8.0, 12.0)], "f": []}
+    played = list(play(recording, FORMATS, facilitators={"f"}))
+    assert [now for now, _ in played] == sorted(now for now, _ in played)
+    told = [
+        (effect.to, type(effect.notice))
+        for _, effect in played
+        if isinstance(effect, TellPerson) and isinstance(effect.notice, Nudge | Muted)
+    ]
+    assert told == [("b", Nudge), ("b", Muted)]
+    closed = [
+        (now, effect.person)
+        for now, effect in played
+        if isinstance(effect, SetGate) and not effect.is_open
+    ]
+    assert [person for _, person in closed] == ["b"]
+    assert 8.0 < closed[0][0] < 12.0
+    assert played == list(play(recording, FORMATS, facilitators={"f"}))
