@@ -1,10 +1,12 @@
 # `make demo` and `make test` set everything up by themselves; see README.md.
 
+# How many simulated people `make demo` has.
+PEOPLE ?= 5
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/test-results/*')
-CODE := server moderation signaling relay bench tests
+CODE := server moderation signaling relay simulated bench tests
 
 # Installs Debian packages if a command is not there: $(call need,command package)
 define need
@@ -17,7 +19,7 @@ help: ## Tell what there is to make
 
 .PHONY: demo
 demo: .make/python server/assets/index.html ## Run the server on this machine and print links to a room
-	@exec $(BIN)/holdspace demo
+	@exec $(BIN)/holdspace demo --people $(PEOPLE)
 
 .PHONY: test
 test: .make/python .make/node server/assets/index.html ## Run all tests

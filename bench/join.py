@@ -17,6 +17,7 @@ from aiortc.rtcdtlstransport import RTCCertificate
 
 from bench.relay import Person, play
 from bench.server_process import server_process
+from simulated.group import CIPHERSUITE
 
 ROUNDS = 5
 FIRST_MEDIA_TIMEOUT_S = 10.0
@@ -48,7 +49,9 @@ async def join_round(url: str, room: str, token: str, people: int) -> list[float
 
 async def measure(people: int) -> dict[str, float]:
     times: list[float] = []
-    async with server_process(f"--room-capacity={people}") as server:
+    async with server_process(
+        f"--room-capacity={people}", f"--ciphersuite={CIPHERSUITE}"
+    ) as server:
         for number in range(ROUNDS):
             room = f"bench-{number}"
             times += await join_round(server.url, room, server.token(room), people)

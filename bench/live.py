@@ -28,6 +28,7 @@ from bench.relay import Person
 from server.app import RunningServer, running
 from server.settings import Settings
 from signaling.messages import Role
+from simulated.group import CIPHERSUITE
 
 FRAME_S = 0.02
 SYLLABLE = (50, 38, 28, 24, 22, 24, 28, 34, 42, 52)
@@ -170,7 +171,12 @@ async def calls_for_help(server: RunningServer, rounds: int) -> list[float]:
 async def measure(rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            port=0, data_dir=Path(folder), media_bind=["127.0.0.1"], media_port=0, room_capacity=4
+            port=0,
+            data_dir=Path(folder),
+            media_bind=["127.0.0.1"],
+            media_port=0,
+            room_capacity=4,
+            ciphersuite=CIPHERSUITE,
         )
         async with running(settings) as server:
             decided, silent = await interruptions(server, rounds)

@@ -27,8 +27,9 @@ from time import monotonic, monotonic_ns
 from aiortc.rtcdtlstransport import RTCCertificate
 
 from bench.server_process import server_process
-from bench.visitor import Visitor
 from relay.profile import OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE
+from simulated.group import CIPHERSUITE
+from simulated.visitor import Visitor
 
 AUDIO_BYTES = 100
 VIDEO_BYTES = 1_100
@@ -142,7 +143,11 @@ async def measure(rooms: int, people: int, seconds: float) -> dict[str, float]:
     if len(cpus) > 1:
         os.sched_setaffinity(0, cpus[1:])
     certificate = RTCCertificate.generateCertificate()
-    arguments = (f"--room-capacity={max(people, 2)}", f"--max-rooms={max(rooms, 1)}")
+    arguments = (
+        f"--room-capacity={max(people, 2)}",
+        f"--max-rooms={max(rooms, 1)}",
+        f"--ciphersuite={CIPHERSUITE}",
+    )
     async with server_process(*arguments, cpu=cpus[0]) as server:
         before = rss_mb(server.pid)
         everyone: list[Person] = []

@@ -1,22 +1,13 @@
-"""Help, distress and private words: what never reaches anyone but those it is for."""
+"""Help and distress: what never reaches anyone but those it is for."""
 
 from __future__ import annotations
 
 from moderation.alerts import Alert
-from moderation.events import (
-    AskHelp,
-    MessageAmongFacilitators,
-    MessageFacilitators,
-    MessagePerson,
-    RateDistress,
-)
-from moderation.notices import HelpReceived, HelpSeen, PrivateText, Scalar, Severity
+from moderation.events import AskHelp, RateDistress
+from moderation.notices import HelpReceived, HelpSeen, Scalar, Severity
 from moderation.people import Person
 from moderation.room import RefusalError, Room
 from moderation.words import HELP_RECEIVED, HELP_RECEIVED_ALONE, HELP_SEEN
-
-LONGEST_TEXT = 2000
-"""Characters of one private message."""
 
 
 def someone_facilitates(room: Room) -> bool:
@@ -55,38 +46,3 @@ def help_seen(room: Room, alert: Alert) -> None:
     if alert.kind == "help_asked" and alert.about in room.state.people:
         room.state.people[alert.about].help = "seen"
         room.tell(alert.about, HelpSeen(HELP_SEEN))
-
-
-def message_facilitators(room: Room, by: Person, event: MessageFacilitators) -> None:
-    text = _checked(event.text)
-    if not someone_facilitates(room):
-        raise RefusalError("nobody_there")
-    room.tell_facilitators(PrivateText(by.id, "to_facilitators", by.id, text))
-
-
-def message_person(room: Room, by: Person, event: MessagePerson) -> None:
-    text = _checked(event.text)
-    to = room.person(event.to)
-    if to.facilitates:
-        raise RefusalError("bad_value")
-    if not to.connected:
-        raise RefusalError("not_connected")
-    room.tell(to.id, PrivateText(by.id, "to_participant", to.id, text))
-
-
-def message_among_facilitators(room: Room, by: Person, event: MessageAmongFacilitators) -> None:
-    text = _checked(event.text)
-    if not any(
-        person.facilitates and person.connected and person is not by
-        for person in room.state.people.values()
-    ):
-        raise RefusalError("no_other_facilitator")
-    room.tell_facilitators(PrivateText(by.id, "among_facilitators", None, text), without=by.id)
-
-
-def _checked(text: object) -> str:
-    if not isinstance(text, str) or not text.strip():
-        raise RefusalError("empty_text")
-    if len(text) > LONGEST_TEXT:
-        raise RefusalError("long_text")
-    return text

@@ -61,7 +61,7 @@ class CallOnCall:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One line for the audit log. Never holds a private text or a rating."""
+    """One line for the audit log. Never holds a rating."""
 
     action: str
     by: str | None

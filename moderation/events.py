@@ -103,14 +103,6 @@ class RateDistress:
     rating: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageFacilitators:
-    """Private text from a participant to all facilitators."""
-
-    by: str
-    text: str
-
-
 # --- From facilitators: chair actions (RFC 8855, section 11) and care -----------------------------
 
 
@@ -230,30 +222,7 @@ class AcknowledgeAlert:
     alert: int
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePerson:
-    """Private text from a facilitator to one participant."""
-
-    by: str
-    to: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageAmongFacilitators:
-    by: str
-    text: str
-
-
-PersonCommand = (
-    RequestFloor
-    | CancelRequest
-    | ReleaseFloor
-    | PassTurn
-    | AskHelp
-    | RateDistress
-    | MessageFacilitators
-)
+PersonCommand = RequestFloor | CancelRequest | ReleaseFloor | PassTurn | AskHelp | RateDistress
 
 FacilitatorCommand = (
     GrantFloor
@@ -274,8 +243,6 @@ FacilitatorCommand = (
     | Forgive
     | SetLadder
     | AcknowledgeAlert
-    | MessagePerson
-    | MessageAmongFacilitators
 )
 
 Command = PersonCommand | FacilitatorCommand

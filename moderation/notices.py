@@ -150,17 +150,6 @@ class HelpSeen:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateText:
-    """A private message as its readers get it; its writer has it already."""
-
-    sender: str
-    channel: Literal["to_facilitators", "to_participant", "among_facilitators"]
-    participant: str | None
-    """The participant at one end of it; None among facilitators."""
-    text: str
-
-
 PersonalNotice = (
     FloorState
     | OwnState
@@ -174,7 +163,6 @@ PersonalNotice = (
     | OwnShare
     | HelpReceived
     | HelpSeen
-    | PrivateText
 )
 
 # --- To facilitators -----------------------------------------------------------------------------
@@ -271,4 +259,4 @@ class AlertNotice:
     alert: AlertView
 
 
-FacilitatorNotice = PeopleState | AlertNotice | PrivateText
+FacilitatorNotice = PeopleState | AlertNotice

@@ -65,9 +65,8 @@ class Room:
         if to in self.state.people:
             self.effects.append(TellPerson(to, notice))
 
-    def tell_facilitators(self, notice: FacilitatorNotice, without: str | None = None) -> None:
-        to = tuple(person for person in self.facilitators() if person != without)
-        if to:
+    def tell_facilitators(self, notice: FacilitatorNotice) -> None:
+        if to := self.facilitators():
             self.effects.append(TellFacilitators(to, notice))
 
     def alert(

@@ -47,7 +47,6 @@ _FROM_ANYONE: dict[type, _Command] = {
 
 _FROM_PARTICIPANTS: dict[type, _Command] = {
     ev.RateDistress: care.rate_distress,
-    ev.MessageFacilitators: care.message_facilitators,
 }
 
 _FROM_FACILITATORS: dict[type, _Command] = {
@@ -69,8 +68,6 @@ _FROM_FACILITATORS: dict[type, _Command] = {
     ev.Forgive: room_commands.forgive_person,
     ev.SetLadder: room_commands.set_ladder,
     ev.AcknowledgeAlert: room_commands.acknowledge_alert,
-    ev.MessagePerson: care.message_person,
-    ev.MessageAmongFacilitators: care.message_among_facilitators,
 }
 
 

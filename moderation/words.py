@@ -18,8 +18,6 @@ RefusalCode = Literal[
     "no_such_format",
     "no_such_phase",
     "bad_value",
-    "empty_text",
-    "long_text",
     "hand_already_up",
     "hand_not_up",
     "has_floor",
@@ -36,8 +34,6 @@ RefusalCode = Literal[
     "not_muted",
     "already",
     "ended",
-    "nobody_there",
-    "no_other_facilitator",
 ]
 
 REFUSALS: dict[RefusalCode, str] = {
@@ -50,8 +46,6 @@ REFUSALS: dict[RefusalCode, str] = {
     "no_such_format": "There is no such format.",
     "no_such_phase": "There is no such phase.",
     "bad_value": "That value does not fit here.",
-    "empty_text": "There is nothing written yet.",
-    "long_text": "That message is too long. Could you send it in parts?",
     "hand_already_up": "Your hand is already raised.",
     "hand_not_up": "Your hand is not raised.",
     "has_floor": "You already have the floor.",
@@ -68,8 +62,6 @@ REFUSALS: dict[RefusalCode, str] = {
     "not_muted": "They are not muted. If it is not their turn, you can give them the floor.",
     "already": "It is like that already.",
     "ended": "This session has ended.",
-    "nobody_there": "No facilitator is here to read this right now. You can still press Help.",
-    "no_other_facilitator": "No other facilitator is here right now.",
 }
 
 MUTED: dict[str, str] = {

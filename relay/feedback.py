@@ -32,6 +32,7 @@ from relay.forward import (
     CACHE_S,
     MAX_GAP,
     Arrival,
+    Cached,
     Slot,
     Source,
     Transport,
@@ -172,7 +173,7 @@ class Feedback:
             cached = source.cache[extended & (CACHE_PACKETS - 1)]
             if cached is None or cached[0] != extended or now - cached[1] > CACHE_S:
                 continue
-            if send_packet(slot, _rtx(slot, seq, cached[2], now), cached[3]):
+            if send_packet(slot, _rtx(slot, seq, cached, now), cached[3]):
                 slot.transport.counters.retransmitted_packets += 1
                 self._retransmissions -= 1
 
@@ -324,9 +325,10 @@ def _receiver_info(source: Source, ssrc: int, now: float) -> RtcpReceiverInfo:
     )
 
 
-def _rtx(slot: Slot, seq: int, packet: bytes, now: float) -> bytes:
+def _rtx(slot: Slot, seq: int, cached: Cached, now: float) -> bytes:
     """Wrap a cached packet for its slot: RTX header, original sequence number, payload."""
     assert slot.rtx_ssrc is not None
+    _, _, packet, _, frame_at = cached
     first, second = packet[0], packet[1]
     (timestamp,) = struct.unpack_from("!I", packet, 4)
     header = bytearray(packet[: _header_length(packet)])
@@ -341,6 +343,9 @@ def _rtx(slot: Slot, seq: int, packet: bytes, now: float) -> bytes:
         (timestamp + slot.timestamp_delta) & 0xFFFFFFFF,
         slot.rtx_ssrc,
     )
+    if frame_at and slot.frame_delta is not None:
+        (frame,) = struct.unpack_from("!H", header, frame_at)
+        struct.pack_into("!H", header, frame_at, (frame + slot.frame_delta) & 0xFFFF)
     _stamp_send_time(header, now)
     return bytes(header) + struct.pack("!H", seq) + packet[len(header) :]
 

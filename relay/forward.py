@@ -3,7 +3,7 @@
 It is written for speed first: no await, no task, no object made per packet that is not needed. A
 packet is received into one C buffer, authenticated and decrypted there by libsrtp, given the
 relay's own header extension values, and then copied once for each sink, readdressed, protected
-and sent. The payload is never looked at.
+and sent. The payload is never looked at: it is end-to-end encrypted.
 
 RTP is RFC 3550, its header extensions RFC 8285, retransmissions RFC 4588, SRTP RFC 3711 and 7714.
 What does not fit is dropped and counted, never raised.
@@ -26,6 +26,7 @@ from relay.profile import (
     ABS_SEND_TIME_ID,
     AUDIO_LEVEL_ID,
     CLOCK_RATES,
+    DEPENDENCY_DESCRIPTOR_ID,
     MAX_DATAGRAM,
     MID_ID,
     MID_LENGTH,
@@ -52,6 +53,13 @@ MAX_REPORTERS: Final = 128
 
 MAX_GAP: Final = 128
 """Longest run of missing packets that is asked for; beyond it a key frame is cheaper."""
+
+FRAME_GAP: Final = 256
+"""How far the frame numbers of a slot jump when it takes up another run of packets: further than
+a frame refers back to others, so that none seems to refer to what the slot sent before."""
+
+DESCRIPTOR_BYTES: Final = 3
+"""The shortest dependency descriptor: flags and template, then the frame number."""
 
 _UNANCHORED: Final = 1 << 62
 """A slot's anchor until the first packet after its gate opened."""
@@ -82,6 +90,10 @@ Send = Callable[[memoryview | bytes, Address], int]
 
 Arrival = tuple[float, int, int, int]
 """Time in s, abs-send-time, size in bytes and SSRC of a video packet."""
+
+Cached = tuple[int, float, bytes, int, int]
+"""Extended sequence number, time in s, packet, and where its mid and its frame number stand (0:
+nowhere)."""
 
 
 class Transport:
@@ -198,9 +210,9 @@ class Source:
         self.level_at = 0.0
         """When the level was read, in s."""
 
-        self.cache: list[tuple[int, float, bytes, int] | None] = [None] * CACHE_PACKETS
-        """Extended sequence number, time, packet and where its mid stands (0: nowhere): for
-        retransmission, and to forward nothing twice, which SRTP at the sinks would not survive."""
+        self.cache: list[Cached | None] = [None] * CACHE_PACKETS
+        """For retransmission, and to forward nothing twice, which SRTP at the sinks would not
+        survive."""
         self.cache_tail = 0
         """Extended sequence number below which the cache was emptied."""
         self.missing: dict[int, tuple[float, int]] = {}
@@ -216,15 +228,17 @@ class Source:
 
 
 class Slot:
-    """A media stream that a peer receives: one SSRC, one unbroken run of sequence numbers and
-    timestamps, whichever source feeds it."""
+    """A media stream that a peer receives: one SSRC, one unbroken run of sequence numbers,
+    timestamps and frame numbers, whichever source feeds it."""
 
     __slots__ = (
         "anchor",
         "cname",
         "fed_by",
+        "frame_delta",
         "kind",
         "last_at",
+        "last_frame",
         "last_seq",
         "last_timestamp",
         "mid",
@@ -261,9 +275,14 @@ class Slot:
         """Extended source sequence number from which on the deltas hold."""
         self.seq_delta = 0
         self.timestamp_delta = 0
+        self.frame_delta: int | None = None
+        """None until the first dependency descriptor from the anchor on."""
         self.last_seq = randbits(14)
         """Highest sequence number sent; starts low, away from a wrap (RFC 3711 section 3.3.1)."""
         self.last_timestamp = randbits(32)
+        self.last_frame = 0
+        """Frame number of the newest dependency descriptor sent. Each source counts its own, and a
+        browser throws away a key frame with a lower number than that of an earlier one."""
         self.last_at = 0.0
         self.packets = 0
         """Packets sent."""
@@ -285,6 +304,7 @@ def _take_up(slot: Slot, extended: int, timestamp: int, now: float) -> None:
     slot.anchor = extended
     slot.seq_delta = slot.last_seq + 1 - extended
     slot.timestamp_delta = slot.last_timestamp + max(elapsed, 1) - timestamp
+    slot.frame_delta = None
     slot.report_due = True
 
 
@@ -438,9 +458,9 @@ class Forwarder:
             return _DROP_BY_STATUS.get(status, "malformed")
         size = _length[0]
 
-        # --- header extensions: read the level, write our send time, find the mid
+        # --- header extensions: read the level, write our send time, find mid and frame number
         header = 12 + 4 * (first & 0x0F)
-        mid_at = 0
+        mid_at = frame_at = frame = 0
         send_time = -1
         if first & 0x10:
             at = header + 4
@@ -480,6 +500,11 @@ class Forwarder:
                     if length != MID_LENGTH or mid_at:  # a second one would reach the sinks
                         return "malformed"
                     mid_at = at
+                elif element == DEPENDENCY_DESCRIPTOR_ID and source.kind == "video":
+                    if length < DESCRIPTOR_BYTES or frame_at:
+                        return "malformed"
+                    frame_at = at + 1
+                    frame = view[frame_at] << 8 | view[frame_at + 1]
                 at += length
         elif header > size:
             return "truncated"
@@ -538,7 +563,7 @@ class Forwarder:
         cached = source.cache[place]
         if cached is not None and cached[0] == extended:
             return "duplicate"
-        source.cache[place] = (extended, now, packet, mid_at)
+        source.cache[place] = (extended, now, packet, mid_at, frame_at)
         source.received += 1
 
         # --- to every sink whose gate is open
@@ -559,6 +584,12 @@ class Forwarder:
             _ADDRESSING.pack_into(out, 2, out_seq, out_timestamp, slot.ssrc)
             if mid_at:
                 out[mid_at : mid_at + MID_LENGTH] = slot.mid_bytes
+            if frame_at:
+                delta = slot.frame_delta
+                if delta is None:
+                    delta = slot.frame_delta = slot.last_frame + FRAME_GAP - frame
+                out_frame = (frame + delta) & 0xFFFF
+                _U16.pack_into(out, frame_at, out_frame)
             length_p[0] = size
             if protect(sink.srtp_out, tx, length_p):
                 sink.counters.dropped["protect_failed"] += 1
@@ -567,6 +598,8 @@ class Forwarder:
                 slot.last_seq = out_seq
                 slot.last_timestamp = out_timestamp
                 slot.last_at = now
+                if frame_at:
+                    slot.last_frame = out_frame
             try:
                 # both are set: `sinks` has slots of ready peers only
                 sink.send(out[: length_p[0]], sink.address)  # type: ignore[misc,arg-type]

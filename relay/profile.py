@@ -22,13 +22,22 @@ CLOCK_RATES: Final[dict[Kind, int]] = {"audio": 48_000, "video": 90_000}
 AUDIO_LEVEL_ID: Final = 1
 ABS_SEND_TIME_ID: Final = 2
 MID_ID: Final = 3
+DEPENDENCY_DESCRIPTOR_ID: Final = 4
 
-EXTENSIONS: Final[dict[int, str]] = {
-    AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+_EVERYWHERE: Final = {
     ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     MID_ID: "urn:ietf:params:rtp-hdrext:sdes:mid",
 }
-"""Header extension ids and their URIs (RFC 6464, abs-send-time, RFC 9143)."""
+EXTENSIONS: Final[dict[Kind, dict[int, str]]] = {
+    "audio": {AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"} | _EVERYWHERE,
+    "video": _EVERYWHERE
+    | {
+        DEPENDENCY_DESCRIPTOR_ID: "https://aomediacodec.github.io/av1-rtp-spec/"
+        "#dependency-descriptor-rtp-header-extension",
+    },
+}
+"""Header extension ids and their URIs (abs-send-time, RFC 9143, RFC 6464 for the audio level; the
+dependency descriptor is appendix A of AV1's RTP payload format)."""
 
 MID_LENGTH: Final = 2
 """Every mid has two characters, so that one can be written over another in place."""

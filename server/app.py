@@ -67,6 +67,7 @@ async def create_app(settings: Settings) -> web.Application:
         admission=tokens,
         resume=ResumeTokens(secret),
         formats=formats,
+        ciphersuite=settings.ciphersuite,
         capacity=settings.room_capacity,
         max_rooms=settings.max_rooms,
         grace_s=settings.rejoin_grace_s,

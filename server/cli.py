@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from server.secret import server_secret
 from server.settings import SECRET_KEYS, Settings, SettingsError, load_settings
 
 DEMO_ROOM = "demo"
+MAX_SIMULATED = 10
+"""Leaves two places for those who look at the demo."""
+_SIMULATED_STOP_S = 5.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,12 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def serve(arguments: dict[str, Any]) -> int:
     settings = load_settings(_flags(arguments), file=arguments["config"])
     configure_logging(settings.log_level)
-    asyncio.run(_run(settings, _announce_nothing))
+    asyncio.run(_run(settings, _watched_by_its_log))
     return 0
 
 
 def demo(arguments: dict[str, Any]) -> int:
     """Run on loopback with a throw-away secret, and print links."""
+    people = arguments["people"]
+    if people and importlib.util.find_spec("mls_rs_uniffi") is None:
+        print(
+            "holdspace: Simulated people need more packages: pip install 'holdspace[demo]'.",
+            file=sys.stderr,
+        )
+        return 2
     with tempfile.TemporaryDirectory(prefix="holdspace-demo-") as folder:
         settings = Settings(
             host="127.0.0.1",
@@ -53,8 +65,12 @@ def demo(arguments: dict[str, Any]) -> int:
             media_port=0,
             log_level="warning",
         )
+        if people:  # they know no other
+            settings = settings.model_copy(
+                update={"ciphersuite": "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"}
+            )
         configure_logging(settings.log_level)
-        asyncio.run(_run(settings, _show_demo))
+        asyncio.run(_run(settings, lambda server: _demo(server, people)))
     return 0
 
 
@@ -74,21 +90,31 @@ def link(arguments: dict[str, Any]) -> int:
     return 0
 
 
-async def _run(settings: Settings, started: Callable[[RunningServer], Awaitable[None]]) -> None:
+async def _run(
+    settings: Settings, meanwhile: Callable[[RunningServer], AbstractAsyncContextManager[None]]
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as server:
-        await started(server)
+    async with running(settings) as server, meanwhile(server):
         await stop.wait()
 
 
-async def _announce_nothing(_: RunningServer) -> None:
-    """`serve` is watched through its log and /readyz."""
+@asynccontextmanager
+async def _watched_by_its_log(_: RunningServer) -> AsyncIterator[None]:
+    """`serve` says nothing by itself; there are its log and /readyz."""
+    yield
 
 
-async def _show_demo(server: RunningServer) -> None:
+@asynccontextmanager
+async def _demo(server: RunningServer, people: int) -> AsyncIterator[None]:
+    company = (
+        f"""{people} simulated people come into the room. They talk by turns, interrupt now and
+then, raise their hands, and may ask for help."""
+        if people
+        else """The participant's link works for several people at once, each in their own tab."""
+    )
     print(
         f"""
 Holdspace is running. Open these links in browsers on this machine:
@@ -97,11 +123,36 @@ Holdspace is running. Open these links in browsers on this machine:
 
   participant  {server.links.to(DEMO_ROOM, "participant")}
 
-The participant's link works for several people at once, each in their own tab.
+{company}
 Press Ctrl-C to stop.
 """,
         flush=True,
     )
+    if not people:
+        yield
+        return
+    # In a process of their own: the server is to be as quick as it is without them.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulated",
+        server.links.to(DEMO_ROOM, "participant"),
+        f"--people={people}",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the server, which then ends them
+    )
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(_SIMULATED_STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,6 +179,14 @@ def _parser() -> argparse.ArgumentParser:
     described.set_defaults(command=demo)
     described.add_argument(
         "--port", type=_port, default=8080, help="TCP port; 0 takes any (default: 8080)"
+    )
+    described.add_argument(
+        "--people",
+        type=int,
+        choices=range(MAX_SIMULATED + 1),
+        metavar="N",
+        default=0,
+        help=f"simulated people in the room, up to {MAX_SIMULATED} (default: 0)",
     )
 
     described = commands.add_parser(

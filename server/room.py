@@ -14,9 +14,11 @@ import structlog
 from moderation.formats import Formats
 from relay import Fingerprint, Peer, PeerState, Relay, RemoteParameters, SourceSsrcs
 from server.admission import Place
+from server.encryption import Encryption
 from server.moderator import Moderator
 from server.tasks import Tasks
 from signaling.messages import (
+    Ciphersuite,
     Connection,
     Join,
     Media,
@@ -79,6 +81,8 @@ class Member:
     session_id: int = field(default_factory=lambda: randbits(62))
     offers: int = 0
     awaits_answer: bool = False
+    whole_frames: bool = True
+    """False once their answer shows that they cannot take video that is sealed whole."""
 
     @property
     def connection(self) -> Connection:
@@ -108,6 +112,7 @@ class Room:
         capacity: the most members, 2 to 16.
         relay: carries the media.
         formats: what facilitators may choose from.
+        ciphersuite: what its MLS groups are made with.
         grace_s: for how many seconds the place of someone whose connection broke is kept.
         tasks: owns the room's timers.
     """
@@ -119,6 +124,7 @@ class Room:
         capacity: int,
         relay: Relay,
         formats: Formats,
+        ciphersuite: Ciphersuite,
         grace_s: float,
         tasks: Tasks,
     ) -> None:
@@ -134,6 +140,7 @@ class Room:
         self._changed = asyncio.Event()
         self._announcer = tasks.start(self._announce(), "roster")
         self.moderator = Moderator(formats, self, tasks)
+        self.encryption = Encryption(ciphersuite, self, tasks)
         self._occupied = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -144,15 +151,22 @@ class Room:
             self.remove(member)
         self._announcer.cancel()
         self.moderator.close()
+        self.encryption.close()
 
     def roster(self) -> Roster:
         members = sorted(self.members.values(), key=lambda member: member.slot)
-        return Roster(version=self._version, participants=[member.seen() for member in members])
+        return Roster(
+            version=self._version,
+            participants=[member.seen() for member in members],
+            whole_frames=all(member.whole_frames for member in members),
+        )
 
     # --- coming and going ----------------------------------------------------------------------
 
-    def enter(self, page: Page, role: Role, join: Join, place: Place | None) -> Member:
-        """Give someone a place: their former one if that is free, else the lowest free slot.
+    def enter(self, page: Page, person: str, role: Role, join: Join, place: Place | None) -> Member:
+        """Give `person`, whose id is not in the room yet, a place.
+
+        It is their former one if that is free, else the lowest free slot.
 
         Raises:
             Refused: ``room_full``.
@@ -165,7 +179,7 @@ class Room:
         if not free:
             raise Refused("room_full", "This room is full.")
         member = Member(
-            id=place.participant_id if place else token_urlsafe(9),
+            id=person,
             role=role,
             slot=place.slot if place and place.slot in free else free[0],
             name=join.name,
@@ -199,6 +213,7 @@ class Room:
         )
         member.session_id, member.offers = randbits(62), 0
         member.may_speak, member.heard_at = False, 0.0
+        member.whole_frames = True
         self._connect(member)
         return None if former is page else former
 
@@ -210,6 +225,7 @@ class Room:
             member.grace.cancel()
             member.grace = None
         self._relay.remove_peer(member.peer)
+        self.encryption.leave(member.id)
         self.moderator.left(member.id)
         if not self.members:
             self._empty.set()
@@ -219,6 +235,7 @@ class Room:
     def lost(self, member: Member) -> None:
         """The member's socket is gone: keep their place for a while."""
         member.page = None
+        self.encryption.away(member.id)
         self._await_return(member)
 
     # --- what members do -----------------------------------------------------------------------
@@ -263,6 +280,9 @@ class Room:
                 "bad_answer", "The browser's answer does not fit the connection it is for."
             ) from None
         member.awaits_answer = False
+        if member.whole_frames != answer.whole_frames:
+            member.whole_frames = answer.whole_frames
+            self._note_change()
         if is_first:
             self.moderator.joined(member.id, member.name, member.role)
 

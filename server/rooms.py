@@ -12,6 +12,10 @@ from server.tasks import Tasks
 from signaling.commands import command_of
 from signaling.messages import (
     Answer,
+    CatchUp,
+    Chat,
+    Ciphersuite,
+    Commit,
     Hello,
     Join,
     Joined,
@@ -21,6 +25,7 @@ from signaling.messages import (
     Offer,
     Ok,
     Removed,
+    Renew,
     RestartIce,
     Role,
     ShareScreen,
@@ -37,6 +42,7 @@ class Rooms:
 
     Args:
         formats: what facilitators may choose from.
+        ciphersuite: what the rooms' MLS groups are made with.
         capacity: members per room, 2 to 16.
         max_rooms: rooms at the same time.
         grace_s: for how many seconds a broken connection's place, and an empty room, is kept.
@@ -49,12 +55,14 @@ class Rooms:
         admission: Admission,
         resume: ResumeTokens,
         formats: Formats,
+        ciphersuite: Ciphersuite,
         capacity: int,
         max_rooms: int,
         grace_s: float,
     ) -> None:
         self.resume = resume
         self.capacity = capacity
+        self.ciphersuite = ciphersuite
         self.rooms: dict[str, Room] = {}
         """By name."""
         self._relay = relay
@@ -100,6 +108,7 @@ class Rooms:
                 capacity=self.capacity,
                 relay=self._relay,
                 formats=self._formats,
+                ciphersuite=self.ciphersuite,
                 grace_s=self._grace_s,
                 tasks=self._tasks,
             )
@@ -149,6 +158,7 @@ class Visit:
             role=self._grant.role,
             capacity=self._rooms.capacity,
             present=0 if room is None else len(room.members),
+            ciphersuite=self._rooms.ciphersuite,
         )
 
     async def handle(self, request: Message) -> Ok:
@@ -169,6 +179,8 @@ class Visit:
             case Leave():
                 self._seat = self._place = None
                 room.remove(member)
+            case Commit() | CatchUp() | Renew() | Chat():
+                return room.encryption.handle(member.id, request)
             case _:
                 command = command_of(request, member.id)
                 assert command is not None, "every request is for the room or for its moderator"
@@ -199,15 +211,24 @@ class Visit:
             # Only a connection that is lost for good can be made anew by joining again.
             if member.peer.state != "gone":
                 raise Refused("already_joined", "You are already in the room.")
+            if room.encryption.check(join, member.role) != member.id:
+                raise Refused("bad_key_package", "Your place in the room has another key.")
             room.reenter(self, member, join)
         else:
             room = self._rooms.open(self._room_name)
-            former = room.members.get(self._place.participant_id) if self._place else None
-            if former is None:
-                member = room.enter(self, self._grant.role, join, self._place)
-            else:
+            person = room.encryption.check(join, self._grant.role)
+            place = self._place
+            former = room.members.get(place.participant_id) if place else None
+            if former is not None and former.id == person:
                 member = former
                 former_page = room.reenter(self, member, join)
+            elif person in room.members:
+                raise Refused("identity_taken", "Someone else in the room has the same key.")
+            else:
+                if former is not None:  # they have lost their key, and are someone new
+                    former_page = former.page
+                    room.remove(former)
+                member = room.enter(self, person, self._grant.role, join, place)
             self._seat = (room, member)
         resume = Place(member.id, room.name, member.slot, member.role)
         joined = Joined(
@@ -216,6 +237,7 @@ class Visit:
             resume=self._rooms.resume.issue(resume),
             roster=room.roster(),
             formats=room.moderator.formats(),
+            group=room.encryption.join(member.id, member.role, join.key_package, join.position),
         )
         # Last, as it may wait: until here nothing comes between, so each place has one page.
         if former_page is not None:

@@ -30,7 +30,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from signaling.messages import MAX_SLOTS
+from signaling.messages import MAX_SLOTS, Ciphersuite
 
 DEFAULT_FILE = Path("config/holdspace.toml")
 ENVIRONMENT_PREFIX = "HOLDSPACE_"
@@ -118,6 +118,12 @@ class Settings(BaseSettings):
         None,
         description="Folder of the session formats, a TOML file each. If it is not set: the "
         "formats that come with Holdspace.",
+    )
+    ciphersuite: Ciphersuite = Field(
+        "MLS_256_XWING_AES256GCM_SHA512_Ed25519",
+        description="What rooms are end-to-end encrypted with: "
+        "MLS_256_XWING_AES256GCM_SHA512_Ed25519, which withstands quantum computers, or "
+        "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, which needs less of slow machines.",
     )
     room_capacity: int = Field(
         12, ge=2, le=MAX_SLOTS, description="The most people in one room, 2 to 16."

@@ -14,7 +14,6 @@ _EVENTS: Final[dict[type[messages.Message], type[events.Command]]] = {
     messages.PassTurn: events.PassTurn,
     messages.AskHelp: events.AskHelp,
     messages.RateDistress: events.RateDistress,
-    messages.MessageFacilitators: events.MessageFacilitators,
     messages.GrantFloor: events.GrantFloor,
     messages.RevokeFloor: events.RevokeFloor,
     messages.ReorderQueue: events.ReorderQueue,
@@ -33,8 +32,6 @@ _EVENTS: Final[dict[type[messages.Message], type[events.Command]]] = {
     messages.Forgive: events.Forgive,
     messages.SetLadder: events.SetLadder,
     messages.AcknowledgeAlert: events.AcknowledgeAlert,
-    messages.MessagePerson: events.MessagePerson,
-    messages.MessageAmongFacilitators: events.MessageAmongFacilitators,
 }
 """The fields of each pair have the same names; the event has ``by`` in addition."""
 

@@ -9,13 +9,20 @@ into JSON Schema and that into TypeScript.
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
 
 from moderation.words import RefusalCode
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raised when an older browser page could no longer talk to this server."""
 
 MAX_SLOTS = 16
@@ -38,6 +45,14 @@ WireCode = Literal[
     "already_joined",
     "bad_answer",
     "screen_taken",
+    "bad_key_package",
+    "identity_taken",
+    "not_in_group",
+    "stale_epoch",
+    "epoch_gone",
+    "bad_commit",
+    "bad_chat",
+    "nobody_there",
     "stopping",
     "internal",
 ]
@@ -54,6 +69,40 @@ Phase = Literal["lobby", "check_in", "work", "check_out", "ended"]
 FormatKind = Literal["open", "queue", "circle", "presentation"]
 
 _JOINERS = "\u200c\u200d"
+
+Ciphersuite = Literal[
+    "MLS_256_XWING_AES256GCM_SHA512_Ed25519", "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"
+]
+"""What the MLS group of a room is made with: post-quantum X-Wing, or suite 1 of RFC 9420."""
+
+
+def _octets(longest: int, shortest: int = 1) -> Any:
+    """Bytes that go over the wire as MessagePack's bin."""
+    return Annotated[
+        bytes,
+        Field(min_length=shortest, max_length=longest),
+        WithJsonSchema({"type": "string", "format": "binary", "tsType": "Uint8Array"}),
+    ]
+
+
+if TYPE_CHECKING:
+    KeyPackageBytes = bytes
+    CommitBytes = bytes
+    WelcomeBytes = bytes
+    ChatBytes = bytes
+    GroupId = bytes
+else:
+    KeyPackageBytes = _octets(8_192)
+    """An MLSMessage with a KeyPackage (RFC 9420 section 10)."""
+    CommitBytes = _octets(65_536)
+    """An MLSMessage with a PublicMessage that holds a Commit (RFC 9420 section 12.4)."""
+    WelcomeBytes = _octets(98_304)
+    """An MLSMessage with a Welcome (RFC 9420 section 12.4.3.1)."""
+    ChatBytes = _octets(49_152)
+    """An MLSMessage with a PrivateMessage that holds application data (RFC 9420 section 6.3)."""
+    GroupId = _octets(16, 16)
+
+Epoch = Annotated[int, Field(ge=0, lt=2**53)]
 
 RoomId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -84,13 +133,24 @@ class Hello(Message):
 # --- Requests: browser to server ---------------------------------------------------------------
 
 
+class GroupPosition(Message):
+    """Where someone is in the life of the room's MLS group."""
+
+    group: GroupId
+    epoch: Epoch
+
+
 class Join(Message):
     """Event ``join``: enter the room; acknowledged with :class:`Joined`."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
-    """How this person wants to be called."""
+    """How this person wants to be called; the same as in the key package's credential."""
     mic: bool
     camera: bool
+    key_package: KeyPackageBytes
+    """A fresh one; its signature key gives the person's id (see :mod:`signaling.identity`)."""
+    position: GroupPosition | None = None
+    """Of a page that comes back and still has its MLS state."""
 
     @field_validator("name")
     @classmethod
@@ -140,10 +200,6 @@ class Leave(Message):
 PersonId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 """A `Participant.id`."""
 
-PrivateWords = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)
-]
-
 
 class RequestFloor(Message):
     """Event ``request_floor``: raise one's hand."""
@@ -170,12 +226,6 @@ class RateDistress(Message):
 
     rating: Annotated[int, Field(ge=0, le=10)] | None
     """0 none to 10 the worst imaginable; null takes it back."""
-
-
-class MessageFacilitators(Message):
-    """Event ``message_facilitators``: private words to the facilitators."""
-
-    text: PrivateWords
 
 
 # --- Requests of facilitators (RFC 8855 section 11) ---------------------------------------------
@@ -279,17 +329,52 @@ class AcknowledgeAlert(Message):
     alert: int
 
 
-class MessagePerson(Message):
-    """Event ``message_person``: private words to one participant."""
-
-    to: PersonId
-    text: PrivateWords
+# --- Requests: end-to-end encryption (docs/security.md) -----------------------------------------
 
 
-class MessageAmongFacilitators(Message):
-    """Event ``message_among_facilitators``."""
+class Commit(Message):
+    """Event ``commit``: the next epoch of the room's MLS group; acknowledged with Ok.
 
-    text: PrivateWords
+    The first commit that comes for an epoch wins; the others are refused as ``stale_epoch``.
+    """
+
+    group: GroupId
+    epoch: Epoch
+    """The epoch that it is made in and ends."""
+    commit: CommitBytes
+    welcome: WelcomeBytes | None = None
+    """For those whom the commit adds."""
+
+
+class CatchUp(Message):
+    """Event ``catch_up``: ask for the commits missed since; acknowledged with :class:`CaughtUp`,
+    or refused as ``epoch_gone``: then ``renew``."""
+
+    group: GroupId
+    epoch: Epoch
+
+
+class Renew(Message):
+    """Event ``renew``: this page's MLS state is lost, add it anew; acknowledged with
+    :class:`Renewed`."""
+
+    key_package: KeyPackageBytes
+
+
+Audience = Literal["room", "facilitators", "person"]
+
+
+class Chat(Message):
+    """Event ``chat``: words that the server cannot read.
+
+    To ``facilitators`` goes what is private between one person and them. To a ``person``, only
+    facilitators can write; the other facilitators get it, too.
+    """
+
+    audience: Audience
+    to: PersonId | None = None
+    """For the audience ``person``."""
+    message: ChatBytes
 
 
 # --- Acknowledgements --------------------------------------------------------------------------
@@ -303,7 +388,7 @@ class Participant(Message):
     """One person in the room, as everyone in it may see them."""
 
     id: str
-    """Random for each visit; says nothing about the person."""
+    """The fingerprint of the signature key that their page made for this visit."""
     name: str
     role: Role
     slot: Annotated[int, Field(ge=0, lt=MAX_SLOTS)]
@@ -324,6 +409,9 @@ class Roster(Message):
 
     version: int
     participants: Annotated[list[Participant], Field(max_length=MAX_SLOTS)]
+    whole_frames: bool
+    """Whether all pages can take video that is sealed whole: they have negotiated the dependency
+    descriptor. Otherwise the codec's first byte stays in the clear."""
 
 
 class Offer(Ok):
@@ -336,6 +424,17 @@ class FormatInfo(Message):
     name: str
     title: str
     kind: FormatKind
+
+
+class GroupStanding(Message):
+    """How someone stands towards the room's MLS group."""
+
+    group: GroupId
+    standing: Literal["founder", "member", "waiting"]
+    """``founder``: found this group now, alone in it. ``member``: still in it; process `commits`.
+    ``waiting``: a ``group_welcome`` will come."""
+    commits: list[CommitBytes]
+    """What a member has missed, oldest first."""
 
 
 class Joined(Offer):
@@ -352,6 +451,16 @@ class Joined(Offer):
     the link."""
     roster: Roster
     formats: list[FormatInfo]
+    group: GroupStanding
+
+
+class Renewed(Ok):
+    group: GroupStanding
+
+
+class CaughtUp(Ok):
+    commits: list[CommitBytes]
+    """Oldest first."""
 
 
 class Problem(Message):
@@ -374,6 +483,8 @@ class Welcome(Message):
     capacity: Annotated[int, Field(ge=2, le=MAX_SLOTS)]
     present: int
     """How many people are in the room now."""
+    ciphersuite: Ciphersuite
+    """What key packages must be made for."""
 
 
 class Stopping(Message):
@@ -523,14 +634,66 @@ class HelpSeen(Message):
     text: str
 
 
-class PrivateText(Message):
-    """Event ``private_text``: private words; their writer does not get them back."""
+# --- Events: end-to-end encryption ---------------------------------------------------------------
+
+
+class Waiting(Message):
+    """Someone who is to be added to the MLS group."""
+
+    id: str
+    key_package: KeyPackageBytes
+
+
+class Leaving(Message):
+    """Someone who is to be removed from the MLS group."""
+
+    id: str
+    leaf: int
+
+
+class CommitDue(Message):
+    """Event ``commit_due``: it is up to this page to make the next commit; replaces the one
+    before it.
+
+    Someone who lost their state is in both lists. The page decides: it adds nobody whom it does
+    not find in the room, nor anyone in the place of someone else.
+    """
+
+    group: GroupId
+    epoch: Epoch
+    add: list[Waiting]
+    remove: list[Leaving]
+
+
+class FoundGroup(Message):
+    """Event ``found_group``: nobody is there who could add this waiting page, so it is to found
+    a group of its own."""
+
+    group: GroupId
+
+
+class Committed(Message):
+    """Event ``committed``: a commit that others made; process it in the epoch that it names."""
+
+    group: GroupId
+    epoch: Epoch
+    commit: CommitBytes
+
+
+class GroupWelcome(Message):
+    """Event ``group_welcome``: this page was added to the MLS group."""
+
+    group: GroupId
+    welcome: WelcomeBytes
+
+
+class ChatMessage(Message):
+    """Event ``chat_message``: see :class:`Chat`; its writer does not get it back."""
 
     sender: str
-    channel: Literal["to_facilitators", "to_participant", "among_facilitators"]
-    participant: str | None
-    """The participant at one end of it; null among facilitators."""
-    text: str
+    audience: Audience
+    to: str | None
+    message: ChatBytes
 
 
 # --- Events: to facilitators alone --------------------------------------------------------------
@@ -641,13 +804,16 @@ REQUESTS: dict[str, Request] = {
     "share_screen": Request(ShareScreen, Ok, EVERYONE),
     "restart_ice": Request(RestartIce, Offer, EVERYONE),
     "leave": Request(Leave, Ok, EVERYONE),
+    "commit": Request(Commit, Ok, EVERYONE),
+    "catch_up": Request(CatchUp, CaughtUp, EVERYONE),
+    "renew": Request(Renew, Renewed, EVERYONE),
+    "chat": Request(Chat, Ok, EVERYONE),
     "request_floor": Request(RequestFloor, Ok, EVERYONE),
     "cancel_request": Request(CancelRequest, Ok, EVERYONE),
     "release_floor": Request(ReleaseFloor, Ok, EVERYONE),
     "pass_turn": Request(PassTurn, Ok, EVERYONE),
     "ask_help": Request(AskHelp, Ok, EVERYONE),
     "rate_distress": Request(RateDistress, Ok, PARTICIPANTS),
-    "message_facilitators": Request(MessageFacilitators, Ok, PARTICIPANTS),
     "grant_floor": Request(GrantFloor, Ok, FACILITATORS),
     "revoke_floor": Request(RevokeFloor, Ok, FACILITATORS),
     "reorder_queue": Request(ReorderQueue, Ok, FACILITATORS),
@@ -666,8 +832,6 @@ REQUESTS: dict[str, Request] = {
     "forgive": Request(Forgive, Ok, FACILITATORS),
     "set_ladder": Request(SetLadder, Ok, FACILITATORS),
     "acknowledge_alert": Request(AcknowledgeAlert, Ok, FACILITATORS),
-    "message_person": Request(MessagePerson, Ok, FACILITATORS),
-    "message_among_facilitators": Request(MessageAmongFacilitators, Ok, FACILITATORS),
 }
 """By event name, all that a browser may ask."""
 
@@ -688,7 +852,11 @@ EVENTS: dict[str, type[Message]] = {
     "own_share": OwnShare,
     "help_received": HelpReceived,
     "help_seen": HelpSeen,
-    "private_text": PrivateText,
+    "commit_due": CommitDue,
+    "found_group": FoundGroup,
+    "committed": Committed,
+    "group_welcome": GroupWelcome,
+    "chat_message": ChatMessage,
     "people": People,
     "alert": Alert,
 }

@@ -229,7 +229,7 @@ class Wire(socketio.AsyncServer):
         """Queue an event for one socket; does nothing if it is gone."""
         if socket.id is None:
             return
-        data = [_NAMES[type(event)], event.model_dump(mode="json")]
+        data = [_NAMES[type(event)], event.model_dump()]
         await self._send_packet(
             socket.engine_id, WirePacket(packet.EVENT, namespace="/", data=data)
         )
@@ -292,12 +292,12 @@ class Wire(socketio.AsyncServer):
         except Refused as refused:
             self.refusals[refused.code] += 1
             problem = refused.message().error
-            raise SocketRefused(problem.message, problem.model_dump(mode="json")) from None
+            raise SocketRefused(problem.message, problem.model_dump()) from None
         except Exception:
             log.exception("hello_failed")
             self.refusals["internal"] += 1
             problem = _internal().message().error
-            raise SocketRefused(problem.message, problem.model_dump(mode="json")) from None
+            raise SocketRefused(problem.message, problem.model_dump()) from None
 
     def _greet(self, auth: Any, socket: _Socket) -> Visit:
         if self.stopping:
@@ -327,7 +327,7 @@ class Wire(socketio.AsyncServer):
         except Exception:
             log.exception("request_failed", request=event if event in REQUESTS else "unknown")
             answer = self._refuse(socket, event, _internal())
-        return answer.model_dump(mode="json")
+        return answer.model_dump()
 
     async def _carry_out(
         self, socket: _Socket, visit: Visit, event: str, payload: tuple[Any, ...]

@@ -60,8 +60,6 @@ def notice_of(
             return messages.HelpReceived(text=notice.text)
         case notices.HelpSeen():
             return messages.HelpSeen(text=notice.text)
-        case notices.PrivateText():
-            return messages.PrivateText(**asdict(notice))
         case notices.PeopleState():
             return messages.People(
                 people=[_person(person, now, name_of) for person in notice.people],

@@ -25,13 +25,16 @@ REQUESTS: dict[str, Rate] = {
     "share_screen": Rate(10, 1),
     "restart_ice": Rate(5, 0.25),
     "leave": Rate(5, 0.5),
+    "commit": Rate(30, 10),
+    "catch_up": Rate(10, 1),
+    "renew": Rate(5, 0.5),
+    "chat": Rate(15, 1),
     "request_floor": Rate(10, 1),
     "cancel_request": Rate(10, 1),
     "release_floor": Rate(10, 1),
     "pass_turn": Rate(10, 1),
     "ask_help": Rate(5, 0.5),
     "rate_distress": Rate(15, 1),
-    "message_facilitators": Rate(10, 0.5),
     "grant_floor": Rate(15, 2),
     "revoke_floor": Rate(15, 2),
     "reorder_queue": Rate(20, 4),
@@ -50,8 +53,6 @@ REQUESTS: dict[str, Rate] = {
     "forgive": Rate(15, 2),
     "set_ladder": Rate(10, 1),
     "acknowledge_alert": Rate(30, 4),
-    "message_person": Rate(15, 1),
-    "message_among_facilitators": Rate(15, 1),
 }
 """Each kind of request; one that comes sooner is refused as ``too_fast``."""
 

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from relay.profile import (
-    AUDIO_LEVEL_ID,
     CLOCK_RATES,
+    DEPENDENCY_DESCRIPTOR_ID,
     EXTENSIONS,
     OPUS_PAYLOAD_TYPE,
     PAYLOAD_TYPES,
@@ -114,7 +114,7 @@ class Offer:
             f"a=fingerprint:{algorithm} {value}",
             "a=setup:actpass",
             f"a=mid:{mid}",
-            *_extensions(kind),
+            *(f"a=extmap:{number} {uri}" for number, uri in EXTENSIONS[kind].items()),
             "a=rtcp-mux",
             "a=rtcp-rsize",
             *_codecs(kind),
@@ -134,14 +134,6 @@ class Offer:
 
 def _slot_kind(mid: str) -> Kind:
     return "audio" if mid.startswith("a") else "video"
-
-
-def _extensions(kind: Kind) -> list[str]:
-    return [
-        f"a=extmap:{number} {uri}"
-        for number, uri in EXTENSIONS.items()
-        if kind == "audio" or number != AUDIO_LEVEL_ID
-    ]
 
 
 def _codecs(kind: Kind) -> list[str]:
@@ -185,6 +177,9 @@ class Answer:
     """Hash name in lower case, and value."""
     ssrcs: Mapping[str, Ssrcs]
     """By mid, for those sources that the browser is going to send."""
+    whole_frames: bool
+    """Whether the browser reads frame boundaries from the dependency descriptor on all video that
+    it accepts, so that frames can be sealed whole."""
 
 
 def parse_answer(sdp: str, slots: Mapping[str, Ssrcs]) -> Answer:
@@ -217,10 +212,13 @@ def parse_answer(sdp: str, slots: Mapping[str, Ssrcs]) -> Answer:
     ice_ufrag, ice_pwd, fingerprint = _transport(accepted)
 
     ssrcs: dict[str, Ssrcs] = {}
+    whole_frames = True
     taken = {ssrc for pair in slots.values() for ssrc in pair if ssrc is not None}
     for media in accepted:
         mid = media.rtp.muxId
-        _check_formats(media, SOURCE_MIDS.get(mid) or _slot_kind(mid))
+        kind = SOURCE_MIDS.get(mid) or _slot_kind(mid)
+        _check_formats(media, kind)
+        whole_frames &= kind == "audio" or _describes_frames(media)
         if mid not in SOURCE_MIDS:
             if media.direction not in ("recvonly", "inactive"):
                 raise _bad("would send on a section that only receives")
@@ -235,7 +233,7 @@ def parse_answer(sdp: str, slots: Mapping[str, Ssrcs]) -> Answer:
                 if not 0 < ssrc < 2**32 or ssrc in taken:
                     raise _bad("uses an SSRC that is taken or out of range")
                 taken.add(ssrc)
-    return Answer(ice_ufrag, ice_pwd, fingerprint, ssrcs)
+    return Answer(ice_ufrag, ice_pwd, fingerprint, ssrcs, whole_frames)
 
 
 def _bad(what: str) -> Refused:
@@ -290,8 +288,12 @@ def _check_formats(media: MediaDescription, kind: Kind) -> None:
     if not set(media.fmt) <= offered or PAYLOAD_TYPES[kind] not in media.fmt:
         raise _bad("has payload types that were not offered")
     for extension in media.rtp.headerExtensions:
-        if EXTENSIONS.get(extension.id) != extension.uri:
+        if EXTENSIONS[kind].get(extension.id) != extension.uri:
             raise _bad("has header extensions that were not offered")
+
+
+def _describes_frames(media: MediaDescription) -> bool:
+    return any(extension.id == DEPENDENCY_DESCRIPTOR_ID for extension in media.rtp.headerExtensions)
 
 
 def _ssrcs(media: MediaDescription) -> Ssrcs | None:

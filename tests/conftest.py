@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from server.app import RunningServer, running
 from server.settings import Settings
+from simulated.group import CIPHERSUITE
 
 # A slow machine is no reason to fail. CI tries the same examples each time, so that it judges the
 # change and not the day; elsewhere new ones are tried.
@@ -30,8 +31,14 @@ Start = Callable[..., AbstractAsyncContextManager[RunningServer]]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A server on loopback, on ports of the system's choice."""
-    return Settings(port=0, data_dir=tmp_path, media_bind=["127.0.0.1"], media_port=0)
+    """A server on loopback, on ports of the system's choice, with what the simulated can do."""
+    return Settings(
+        port=0,
+        data_dir=tmp_path,
+        media_bind=["127.0.0.1"],
+        media_port=0,
+        ciphersuite=CIPHERSUITE,
+    )
 
 
 @pytest.fixture

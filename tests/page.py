@@ -11,24 +11,39 @@ import socketio
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from bench.packet_client import PacketClient
-from bench.visitor import make_answer, parse_offer
 from relay import SourceSsrcs
 from server.app import RunningServer
-from signaling.messages import EVENTS, PROTOCOL_VERSION, Joined, Message, Role, Roster
+from signaling.messages import (
+    EVENTS,
+    PROTOCOL_VERSION,
+    Joined,
+    Message,
+    Role,
+    Roster,
+    Welcome,
+)
+from simulated.group import Member
+from simulated.packet_client import PacketClient
+from simulated.visitor import make_answer, parse_offer
 
 TIMEOUT_S = 10.0
 
 T = TypeVar("T", bound=Message)
 
 
+_members: dict[str, Member] = {}
+"""By resume token, the key that a page that comes back with it still has."""
+
+
 class Page:
-    """One browser tab's connection to the server."""
+    """One browser tab's connection to the server; in the room, it waits in vain to be added to
+    the MLS group, or is alone in it."""
 
     def __init__(self) -> None:
         self.socket = socketio.AsyncClient(serializer="msgpack", reconnection=False)
         self.events: list[Message] = []
         self.disconnected = asyncio.Event()
+        self.member: Member | None = None
         self._news = asyncio.Event()
         for name, model in EVENTS.items():
             self.socket.on(name, self._taker(model))
@@ -47,6 +62,8 @@ class Page:
     async def open(self, url: str, hello: Any) -> None:
         """Connect; raises ConnectionError with the refusal's data as its argument."""
         refusals: list[Any] = []
+        if isinstance(hello, dict):
+            self.member = _members.get(hello.get("resume", ""))
         self.socket.on("connect_error", refusals.append)
         try:
             await self.socket.connect(url, auth=hello, transports=["websocket"])
@@ -59,8 +76,21 @@ class Page:
         return answer
 
     async def join(self, name: str = "Ada", *, mic: bool = True, camera: bool = True) -> Joined:
-        answer = await self.ask("join", {"name": name, "mic": mic, "camera": camera})
-        return Joined.model_validate(answer)
+        answer = await self.ask("join", await self.introduction(name, mic=mic, camera=camera))
+        joined = Joined.model_validate(answer)
+        assert self.member is not None
+        _members[joined.resume] = self.member
+        return joined
+
+    async def introduction(
+        self, name: str = "Ada", *, mic: bool = True, camera: bool = True
+    ) -> dict[str, Any]:
+        """What `join` takes, with a key of one's own."""
+        role = (await self.event(Welcome, lambda _: True)).role
+        if self.member is None or (self.member.name, self.member.role) != (name, role):
+            self.member = Member(name, role)
+        key_package = self.member.key_package()
+        return {"name": name, "mic": mic, "camera": camera, "key_package": key_package}
 
     async def answer(self, joined: Joined) -> None:
         """Answer the offer, so that one is in the session, though no media will flow."""

@@ -1,8 +1,61 @@
+import { readFile } from 'node:fs/promises';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
+/** ts-mls without what the two ciphersuites here do not need, and with one of its checks mended. */
+function tsMls(): Plugin {
+  const inside = /\/node_modules\/ts-mls\//;
+  const insideHpke = /\/node_modules\/(@hpke|mlkem)\//;
+  // Imported on demand, for other ciphersuites and where there is no Web Crypto.
+  const unneeded = [
+    /^@hpke\/(chacha20poly1305|dhkem-x448|ml-kem)$/,
+    /^@noble\/(curves|post-quantum)\//,
+    /^@noble\/ciphers\/chacha\.js$/,
+    /^crypto$/,
+  ];
+  const leftOut = '\0not-in-this-build';
+  // RFC 9420 section 12.4.3.1: an unmerged leaf of a parent node must be below it, and be listed by
+  // the nodes between the two. ts-mls 1.6.4 asks instead that all nodes above the leaf list the
+  // same leaves, and so turns most people away from a group in which some have come and gone.
+  const mended: [wrong: string, right: string][] = [
+    [`!== "leaf" && !dp.includes(toNodeIndex(i))`, `!== "leaf" || !dp.includes(toNodeIndex(i))`],
+    [`of dp) {`, `of dp.slice(0, dp.indexOf(toNodeIndex(i)))) {`],
+    [
+      `!arraysEqual(dpNode.parent.unmergedLeaves, n.parent.unmergedLeaves)`,
+      `!dpNode.parent.unmergedLeaves.includes(unmergedLeaf)`,
+    ],
+  ];
+  return {
+    name: 'ts-mls',
+    enforce: 'pre',
+    resolveId(source, importer = '') {
+      if (!inside.test(importer) && !insideHpke.test(importer)) return null;
+      return unneeded.some((one) => one.test(source)) ? leftOut : null;
+    },
+    onLog(_level, { code, id = '' }) {
+      // Examples in comments, which Rollup takes for annotations.
+      return code === 'INVALID_ANNOTATION' && insideHpke.test(id) ? false : null;
+    },
+    async load(id) {
+      if (id === leftOut) return 'throw new Error("not in this build")';
+      if (!inside.test(id)) return null;
+      // Its source maps lead to files that are not in the package.
+      let code = (await readFile(id, 'utf8')).replace(/^\/\/# sourceMappingURL=.*/m, '');
+      if (!id.endsWith('/clientState.js')) return code;
+      for (const [wrong, right] of mended) {
+        if (code.split(wrong).length !== 2) this.error('ts-mls has changed: see vite.config.ts');
+        code = code.replace(wrong, right);
+      }
+      return code;
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [tsMls(), svelte()],
+  // Bundled ahead, it would not go through the plugin.
+  optimizeDeps: { exclude: ['ts-mls'] },
   build: {
     // The Python wheel carries these files; the server sends index.html and /assets/….
     outDir: '../server/assets',
@@ -16,5 +69,9 @@ export default defineConfig({
     // `npx vite` next to a running server, to work on the page with hot reload.
     proxy: { '/socket.io': { target: 'http://127.0.0.1:8080', ws: true } },
   },
-  test: { environment: 'node', include: ['tests/**/*.test.ts'] },
+  test: {
+    environment: 'node',
+    include: ['tests/**/*.test.ts'],
+    server: { deps: { inline: ['ts-mls'] } },
+  },
 });

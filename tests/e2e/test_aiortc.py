@@ -25,7 +25,8 @@ from av import AudioFrame, VideoFrame
 from server.app import running
 from server.settings import Settings
 from signaling.messages import PROTOCOL_VERSION
-from tests.e2e.conftest import ROOM
+from simulated.group import CIPHERSUITE, Member
+from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import PATIENCE_S, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,7 +73,10 @@ class Client:
     async def join(self, url: str, token: str, name: str) -> None:
         hello = {"protocol": PROTOCOL_VERSION, "room": ROOM, "token": token, "resume": None}
         await self.socket.connect(url, transports=["websocket"], auth=hello)
-        joined = await self.request("join", {"name": name, "mic": True, "camera": True})
+        key_package = Member(name, "participant").key_package()
+        joined = await self.request(
+            "join", {"name": name, "mic": True, "camera": True, "key_package": key_package}
+        )
         people = joined["roster"]["participants"]
         self.slot = next(person["slot"] for person in people if person["id"] == joined["id"])
         await self.pc.setRemoteDescription(RTCSessionDescription(joined["sdp"], "offer"))
@@ -120,9 +124,15 @@ async def sees_picture(track: MediaStreamTrack) -> bool:
     return all(abs(got - want) < 12 for got, want in zip(middle, sent, strict=True))
 
 
-async def test_aiortc_sends_and_receives_a_tone_and_a_picture() -> None:
+async def test_aiortc_sends_and_receives_a_tone_and_a_picture(begin: Begin) -> None:
+    """Without encryption from end to end: the relay passes it, a page plays nothing of it."""
     settings = Settings(
-        host="127.0.0.1", port=0, media_bind=["127.0.0.1"], media_port=0, room_capacity=3
+        host="127.0.0.1",
+        port=0,
+        media_bind=["127.0.0.1"],
+        media_port=0,
+        room_capacity=3,
+        ciphersuite=CIPHERSUITE,
     )
     async with running(settings) as server:
         token = server.links.to(ROOM, "participant").partition("#")[2]
@@ -134,5 +144,15 @@ async def test_aiortc_sends_and_receives_a_tone_and_a_picture() -> None:
                 audio, video = sink.tracks[f"a{source.slot}"], sink.tracks[f"v{source.slot}"]
                 await until(partial(hears_tone, audio), "the tone", PATIENCE_S)
                 await until(partial(sees_picture, video), "the picture", PATIENCE_S)
+            page = await begin()
+            await page.join(server.links.to(ROOM, "participant"), "Ada")
+
+            async def plain_frames_dropped() -> bool:
+                return int((await page.frames())["dropped"]["forged"]) > 100
+
+            await until(plain_frames_dropped, "frames without encryption", PATIENCE_S)
+            for inbound in (await page.inbound()).values():
+                assert inbound.frames == 0
+                assert inbound.energy == 0
         finally:
             await asyncio.gather(*(client.close() for client in clients))

@@ -26,6 +26,39 @@ WATCH_PEER_CONNECTIONS = """
 })();
 """
 
+# the worker that seals and opens frames, so that its counts can be read and old keys replayed
+WATCH_WORKERS = """
+(() => {
+  const Original = window.Worker;
+  window.watchedWorkers = [];
+  window.toldWorkers = [];
+  window.Worker = class extends Original {
+    constructor(...args) {
+      super(...args);
+      window.watchedWorkers.push(this);
+    }
+    postMessage(message, ...more) {
+      if (message.type === 'epoch') window.toldWorkers.push(message.keys);
+      super.postMessage(message, ...more);
+    }
+  };
+})();
+"""
+
+READ_FRAMES = """
+() => new Promise((resolve) => {
+  const worker = window.watchedWorkers.at(-1);
+  const id = -Math.floor(1 + Math.random() * 1e9);
+  const take = ({ data }) => {
+    if (data.type !== 'stats' || data.id !== id) return;
+    worker.removeEventListener('message', take);
+    resolve(data.stats);
+  };
+  worker.addEventListener('message', take);
+  worker.postMessage({ type: 'stats', id });
+})
+"""
+
 READ_INBOUND = """
 async () => {
   const pc = window.watchedPeerConnections.at(-1);
@@ -89,6 +122,7 @@ class Visit:
     @classmethod
     async def begin(cls, context: BrowserContext) -> Visit:
         await context.add_init_script(WATCH_PEER_CONNECTIONS)
+        await context.add_init_script(WATCH_WORKERS)
         return cls(context, await context.new_page())
 
     async def join(self, link: str, name: str) -> None:
@@ -115,6 +149,30 @@ class Visit:
             return await tiles.count() == count
 
         await until(shown, f"{count} connected tiles", patience_s)
+
+    async def frames(self) -> dict[str, Any]:
+        """What the page's frame worker has counted so far (`FrameStats` of the page)."""
+        found: dict[str, Any] = await self.page.evaluate(READ_FRAMES)
+        return found
+
+    async def secured(self, epoch: int | None = None) -> int:
+        """Wait until the page is in the room's encrypted group; gives the epoch."""
+        lock = self.page.get_by_test_id("encryption")
+
+        async def is_secured() -> bool:
+            if await lock.get_attribute("data-phase") != "secured":
+                return False
+            return epoch is None or await lock.get_attribute("data-epoch") == str(epoch)
+
+        await until(is_secured, f"the page to be secured in epoch {epoch}", PATIENCE_S)
+        return int(await lock.get_attribute("data-epoch") or "-1")
+
+    async def safety_words(self) -> str:
+        """The words as shown in their dialog."""
+        await self.page.get_by_test_id("encryption").click()
+        words = (await self.page.get_by_test_id("safety-words").inner_text()).split()
+        await self.page.keyboard.press("Escape")
+        return " ".join(words)
 
     async def inbound(self) -> dict[str, Inbound]:
         """By mid, what the newest peer connection has received."""

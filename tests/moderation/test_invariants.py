@@ -15,8 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from moderation import events as ev
 from moderation.effects import (
-    Audit,
-    CallOnCall,
     Effect,
     Refused,
     SetGate,
@@ -30,7 +28,6 @@ from moderation.notices import (
     OwnState,
     PeopleState,
     PersonalNotice,
-    PrivateText,
 )
 from moderation.session import Session
 from tests.moderation.stage import FORMATS
@@ -45,7 +42,6 @@ seconds = st.one_of(
     st.sampled_from([0, -3, 1e9]),
     st.floats(allow_nan=True, allow_infinity=True),
 )
-SECRET = "secret-text"
 GOING = ("in", "in", "out", "lost", "back")
 
 commands: st.SearchStrategy[ev.Command] = st.one_of(
@@ -55,7 +51,6 @@ commands: st.SearchStrategy[ev.Command] = st.one_of(
     st.builds(ev.PassTurn, anyone),
     st.builds(ev.AskHelp, anyone),
     st.builds(ev.RateDistress, anyone, st.one_of(st.none(), st.integers(-2, 12))),
-    st.builds(ev.MessageFacilitators, anyone, st.sampled_from([SECRET, "", "x" * 3000])),
 )
 
 leader = st.sampled_from(("f1", "f1", "f2", "f2", "p1", "stranger"))
@@ -83,10 +78,8 @@ quieting_commands: st.SearchStrategy[ev.Command] = st.one_of(
     st.builds(ev.SetLadder, leader, st.booleans()),
 )
 
-caring_commands: st.SearchStrategy[ev.Command] = st.one_of(
-    st.builds(ev.AcknowledgeAlert, leader, st.integers(0, 8)),
-    st.builds(ev.MessagePerson, leader, anybody, st.just(SECRET)),
-    st.builds(ev.MessageAmongFacilitators, leader, st.just(SECRET)),
+acknowledgements: st.SearchStrategy[ev.Command] = st.builds(
+    ev.AcknowledgeAlert, leader, st.integers(0, 8)
 )
 
 LIFTS: dict[str, Callable[[str, str], ev.Command]] = {
@@ -160,24 +153,13 @@ class Room(RuleBasedStateMachine):
         elif isinstance(effect, TellPerson):
             assert effect.to in self.people
             assert isinstance(effect.notice, PersonalNotice)
-            if isinstance(effect.notice, PrivateText):
-                assert isinstance(event, ev.MessagePerson)
-                assert effect.to == event.to
-                assert self.people[effect.to] == "participant"
         elif isinstance(effect, TellFacilitators):
             assert effect.to
             assert set(effect.to) <= facilitators
-            assert not isinstance(effect.notice, PrivateText) or isinstance(
-                event, ev.MessageFacilitators | ev.MessageAmongFacilitators
-            )
             if isinstance(effect.notice, AlertNotice) and effect.notice.change != "raised":
                 assert facilitators - set(effect.to) <= {getattr(event, "person", None)}
         elif isinstance(effect, Refused):
             assert effect.to == getattr(event, "by", None) or effect.code == "room_full"
-        elif isinstance(effect, Audit | CallOnCall):
-            assert SECRET not in repr(effect)
-        if SECRET in repr(effect):
-            assert isinstance(effect, TellPerson | TellFacilitators)
 
     # --- What happens ----------------------------------------------------------------------------
 
@@ -233,7 +215,7 @@ class Room(RuleBasedStateMachine):
     def someone_quiets(self, command: ev.Command) -> None:
         self.do(command)
 
-    @rule(command=caring_commands)
+    @rule(command=acknowledgements)
     def someone_cares(self, command: ev.Command) -> None:
         self.do(command)
 
@@ -338,15 +320,18 @@ class Room(RuleBasedStateMachine):
 
     def lift(self, person: str) -> None:
         copy = Session.restore(self.session.save(), FORMATS)
-        copy.handle(ev.Joined("f1", "facilitator"), self.now)
+        effects = copy.handle(ev.Joined("f1", "facilitator"), self.now)
         gate: SetGate = self.gates[person]
-        for _ in range(4):
-            if gate.reason is None:
-                break
-            for effect in copy.handle(LIFTS[gate.reason]("f1", person), self.now):
-                assert not isinstance(effect, Refused), effect
+        for _ in range(5):
+            for effect in effects:
                 if isinstance(effect, SetGate) and effect.person == person:
                     gate = effect
+            # It may have opened by itself: when everyone is unmuted, a circle that has rested
+            # long enough gives way to the open floor.
+            if gate.reason is None:
+                break
+            assert not any(isinstance(effect, Refused) for effect in effects), effects
+            effects = copy.handle(LIFTS[gate.reason]("f1", person), self.now)
         assert gate.is_open, gate
 
 
@@ -388,7 +373,6 @@ def test_a_long_and_lively_evening(seed: int) -> None:
         lambda: ev.PassTurn(rng.choice([holder(), some()])),
         lambda: ev.AskHelp(some()),
         lambda: ev.RateDistress(some(), rng.choice([None, *range(-1, 12)])),
-        lambda: ev.MessageFacilitators(some(), SECRET),
         lambda: ev.GrantFloor(leader(), some()),
         lambda: ev.RevokeFloor(leader()),
         lambda: ev.ReorderQueue(leader(), (some(), some())),
@@ -410,8 +394,6 @@ def test_a_long_and_lively_evening(seed: int) -> None:
         lambda: ev.Forgive(leader(), some()),
         lambda: ev.SetLadder(leader(), rng.random() < 0.7),
         lambda: ev.AcknowledgeAlert(leader(), rng.randrange(30)),
-        lambda: ev.MessagePerson(leader(), some(), SECRET),
-        lambda: ev.MessageAmongFacilitators(leader(), SECRET),
         lambda: ev.NetworkLost(some()),
         lambda: ev.NetworkBack(some()),
         lambda: ev.NetworkBack(some()),

@@ -1,4 +1,4 @@
-"""Private things reach exactly those they are for, for every message kind and every role."""
+"""Private things reach exactly those they are for, for every command and every role."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import pytest
 
 from moderation import events as ev
 from moderation.effects import Audit, CallOnCall, TellEveryone, TellFacilitators, TellPerson
-from moderation.notices import PrivateText
-from tests.moderation.stage import Stage, of
-
-SECRET = "only-for-those-it-is-for"
+from tests.moderation.stage import Stage
 
 
 @pytest.fixture
@@ -19,64 +16,10 @@ def stage() -> Stage:
     return stage
 
 
-def readers(stage: Stage, event: ev.Event) -> set[str]:
-    """Who gets any effect that holds the secret text; fails if anyone else could."""
-    people: set[str] = set()
-    for effect in stage.do(event):
-        if SECRET in repr(effect):
-            assert isinstance(effect, TellPerson | TellFacilitators)
-            assert isinstance(effect.notice, PrivateText)
-            people |= {effect.to} if isinstance(effect, TellPerson) else set(effect.to)
-    return people
-
-
-def test_participant_to_facilitators(stage: Stage) -> None:
-    assert readers(stage, ev.MessageFacilitators("a", SECRET)) == {"f1", "f2"}
-    text = of(PrivateText, stage.last)[0]
-    assert text == PrivateText("a", "to_facilitators", "a", SECRET)
-
-
-def test_facilitator_to_one_participant(stage: Stage) -> None:
-    assert readers(stage, ev.MessagePerson("f1", "a", SECRET)) == {"a"}
-    text = of(PrivateText, stage.last)[0]
-    assert text == PrivateText("f1", "to_participant", "a", SECRET)
-
-
-def test_among_facilitators(stage: Stage) -> None:
-    assert readers(stage, ev.MessageAmongFacilitators("f1", SECRET)) == {"f2"}
-
-
-@pytest.mark.parametrize(
-    ("event", "code"),
-    [
-        (ev.MessagePerson("a", "b", SECRET), "not_facilitator"),
-        (ev.MessageAmongFacilitators("a", SECRET), "not_facilitator"),
-        (ev.MessageFacilitators("f1", SECRET), "not_participant"),
-        (ev.MessageFacilitators("x", SECRET), "not_here"),
-        (ev.MessagePerson("f1", "f2", SECRET), "bad_value"),
-        (ev.MessagePerson("f1", "x", SECRET), "no_such_person"),
-        (ev.MessageFacilitators("a", "  "), "empty_text"),
-        (ev.MessageFacilitators("a", "x" * 2001), "long_text"),
-        (ev.MessagePerson("f1", "a", ""), "empty_text"),
-        (ev.RateDistress("f1", 3), "not_participant"),
-    ],
-)
-def test_refused_and_heard_of_by_nobody(stage: Stage, event: ev.Command, code: str) -> None:
-    assert readers(stage, event) == set()
-    assert stage.refusal() == code
+def test_facilitators_rate_no_distress(stage: Stage) -> None:
+    stage.do(ev.RateDistress("f1", 3))
+    assert stage.refusal() == "not_participant"
     assert len(stage.last) == 1
-
-
-def test_a_message_nobody_could_read_is_refused_not_lost(stage: Stage) -> None:
-    stage.do(ev.NetworkLost("f1"))
-    stage.do(ev.MessageAmongFacilitators("f2", SECRET))
-    assert stage.refusal() == "no_other_facilitator"
-    stage.do(ev.NetworkLost("f2"))
-    stage.do(ev.MessageFacilitators("a", SECRET))
-    assert stage.refusal() == "nobody_there"
-    stage.do(ev.NetworkLost("a"))
-    stage.do(ev.MessagePerson("f1", "a", SECRET))
-    assert stage.refusal() == "not_connected"
 
 
 def test_help_and_distress_are_seen_by_facilitators_and_oneself_alone(stage: Stage) -> None:
@@ -99,11 +42,10 @@ def test_the_audit_log_says_who_asked_for_help_and_who_answered(stage: Stage) ->
     assert [(audit.by, audit.about) for audit in answered] == [("f1", "a")]
 
 
-def test_the_audit_log_holds_no_rating_and_no_text(stage: Stage) -> None:
+def test_the_audit_log_holds_no_rating(stage: Stage) -> None:
     stage.do(ev.RateDistress("a", 10))
-    stage.do(ev.MessageFacilitators("a", SECRET))
     details = [effect.detail for effect in stage.effects() if isinstance(effect, Audit)]
-    assert not any("rating" in detail or SECRET in str(detail) for detail in details)
+    assert not any("rating" in detail for detail in details)
 
 
 FACILITATORS_ONLY: list[ev.Command] = [
@@ -125,8 +67,6 @@ FACILITATORS_ONLY: list[ev.Command] = [
     ev.Forgive("a", "b"),
     ev.SetLadder("a", False),
     ev.AcknowledgeAlert("a", 1),
-    ev.MessagePerson("a", "b", SECRET),
-    ev.MessageAmongFacilitators("a", SECRET),
 ]
 
 

@@ -19,7 +19,7 @@ from aiortc.rtp import (
 )
 from OpenSSL import SSL
 
-from tests.relay.packets import LEVEL, MID, OPUS, RTX, SEND_TIME, VP8, rtp
+from tests.relay.packets import LEVEL, MID, OPUS, RTX, SEND_TIME, VP8, descriptor, rtp
 from tests.relay.room import CERTIFICATE, Member
 
 
@@ -35,12 +35,15 @@ def client_hello() -> bytes:
 
 
 def media_seeds() -> list[bytes]:
-    camera = [(SEND_TIME, b"\1\2\3"), (MID, b"ca")]
+    key_frame = descriptor(9, b"\x80\0\x3a\x40\x81\x3f\x80\xb3\x80")
+    camera = [(SEND_TIME, b"\1\2\3"), (MID, b"ca"), key_frame]
     return [
         rtp(0x1111, 0, 0, bytes(80), extensions=[(LEVEL, b"\x90"), (MID, b"mi")]),
         rtp(0x1111, 0, 0, b"", payload_type=OPUS, csrcs=(1, 2)),
         rtp(0x2222, 0, 0, bytes(1_100), payload_type=VP8, marker=True, extensions=camera),
         rtp(0x2222, 0, 0, b"\0\0\0\4", payload_type=VP8, padded=True),
+        rtp(0x2222, 0, 0, bytes(90), payload_type=VP8, extensions=[descriptor(10)]),
+        rtp(0x2222, 0, 0, bytes(90), payload_type=VP8, extensions=camera, profile=0x1000),
         rtp(0x3333, 0, 0, bytes(400), payload_type=RTX, extensions=camera),
         rtp(0x3333, 0, 0, bytes(255) + b"\xff", payload_type=RTX, padded=True),
     ]

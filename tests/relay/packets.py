@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 OPUS, VP8, RTX = 111, 96, 97
-LEVEL, SEND_TIME, MID = 1, 2, 3
+LEVEL, SEND_TIME, MID, DESCRIPTOR = 1, 2, 3, 4
 """The ids of the header extensions."""
+
+
+def descriptor(frame: int, rest: bytes = b"") -> tuple[int, bytes]:
+    """A dependency descriptor: first and last packet of a frame of template 0."""
+    return DESCRIPTOR, b"\xc0" + struct.pack("!H", frame & 0xFFFF) + rest
+
+
+def frame_of(packet: Rtp) -> int:
+    """The frame number in its dependency descriptor."""
+    (frame,) = struct.unpack_from("!H", packet.extensions[DESCRIPTOR], 1)
+    return int(frame)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import aiortc.rtp
 from aiortc.rtcdtlstransport import RTCCertificate
 from pylibsrtp._binding import ffi, lib
 
-from bench.packet_client import PacketClient
 from relay import Peer, PeerState, Relay, RemoteParameters, SourceSsrcs
 from relay.profile import Kind
+from simulated.packet_client import PacketClient
 from tests.relay.packets import OPUS, RTX, VP8, Rtp, read_rtp, rtp
 
 TICK_S = 0.02

@@ -8,7 +8,8 @@ higher one of the same source arrived before it. Then
   a source jumped, by one; otherwise by as much as at the source, so that gaps stay visible,
 - a late packet is sent under the number that was left free for it, or never if that was before
   the slot took the source up,
-- timestamps move as at the source, and forward where the source is taken up.
+- timestamps move as at the source, and forward where the source is taken up,
+- so do the frame numbers in dependency descriptors.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
 from relay import forward
-from relay.forward import MAX_DROPOUT, Forwarder, Slot, Source, Transport
+from relay.forward import FRAME_GAP, MAX_DROPOUT, Forwarder, Slot, Source, Transport
 from relay.ice import Address
-from tests.relay.packets import OPUS, VP8, Rtp, read_rtp, rtp
+from tests.relay.packets import OPUS, VP8, Rtp, descriptor, frame_of, read_rtp, rtp
 
 Kind = Literal["audio", "video"]
 Ops = list[tuple[str, int]]
@@ -78,6 +79,7 @@ class Speaker:
             (self.stamp + STEP * number) & 0xFFFFFFFF,
             number.to_bytes(8, "big"),
             payload_type=self.payload_type,
+            extensions=[descriptor(self.stamp + number)] if self.payload_type == VP8 else (),
         )
         return number, self.session.protect(packet)
 
@@ -111,6 +113,7 @@ class Run:
         self.taken: set[int] = set()
         self.last_out = self.slot.last_seq
         self.last_stamp: int | None = None
+        self.last_frame = 0
         self.expecting_start = True
         self.base = 0
         for speaker in self.speakers:  # SRTP cannot begin on the far side of a wrap
@@ -156,8 +159,10 @@ class Run:
                 self.out.clear()
                 assert self.moves_forward(packet)
                 self.offset = packet.timestamp - STEP * number
+                self.frame_offset = self.last_frame + FRAME_GAP - number
             self.last_out = number - self.base
             self.last_stamp = packet.timestamp
+            self.last_frame = number + self.frame_offset
             self.expecting_start = False
         else:
             first = min(self.out, default=None)
@@ -168,6 +173,8 @@ class Run:
         assert int.from_bytes(packet.payload, "big") == number
         assert packet.seq == (number - self.base) & 0xFFFF
         assert packet.timestamp == (self.offset + STEP * number) & 0xFFFFFFFF
+        if packet.payload_type == VP8:
+            assert frame_of(packet) == (number + self.frame_offset) & 0xFFFF
         assert packet.ssrc == 99
         self.out[number] = number - self.base
         assert self.out[number] not in self.taken

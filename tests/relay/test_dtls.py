@@ -12,8 +12,8 @@ from aiortc.rtcdtlstransport import (
 )
 from OpenSSL import SSL
 
-from bench.packet_client import PacketClient
 from relay import Fingerprint, dtls
+from simulated.packet_client import PacketClient
 from tests.relay.packets import rtp
 from tests.relay.room import CERTIFICATE, SSRCS, Member, Room, until
 

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.relay.packets import LEVEL, MID, SEND_TIME, read_rtp, rtp
+from relay.forward import FRAME_GAP
+from tests.relay.packets import (
+    DESCRIPTOR,
+    LEVEL,
+    MID,
+    SEND_TIME,
+    descriptor,
+    frame_of,
+    read_rtp,
+    rtp,
+)
 from tests.relay.room import Room
 
 CAMERA_EXTENSIONS = [(SEND_TIME, b"\1\2\3"), (MID, b"ca")]
@@ -38,11 +48,44 @@ async def test_the_payload_is_passed_on_byte_for_byte(room: Room, size: int) -> 
 async def test_the_send_time_is_that_of_the_relay(room: Room) -> None:
     speaker, listener, _ = room.members
     assert room.clock is not None
-    speaker.send("ca", 1, extensions=[(4, b"kept"), *CAMERA_EXTENSIONS])
+    speaker.send("ca", 1, extensions=[(5, b"kept"), *CAMERA_EXTENSIONS])
     await room.settle(speaker)
     (packet,) = listener.media()
     now = int(room.clock.now * (1 << 18)) & 0xFFFFFF
-    assert packet.extensions == {4: b"kept", SEND_TIME: now.to_bytes(3, "big"), MID: b"v0"}
+    assert packet.extensions == {5: b"kept", SEND_TIME: now.to_bytes(3, "big"), MID: b"v0"}
+
+
+async def test_frames_are_numbered_onwards_when_the_camera_changes(room: Room) -> None:
+    """A page that comes back counts from 0 again; a browser would take its key frame for old."""
+    speaker, listener, _ = room.members
+    slot = listener.peer.slots["v0"]
+    seen = []
+    for seq, frame in enumerate((60_000, 60_001, 60_002)):
+        speaker.send("ca", seq, extensions=[descriptor(frame, b"rest")])
+    await room.settle(speaker)
+    seen += listener.media()
+    room.relay.feed(slot, room.members[2].peer.sources["ca"])
+    room.members[2].send("ca", 1)  # without any, until a key frame comes
+    for seq, frame in enumerate((0, 1), start=2):
+        room.members[2].send("ca", seq, extensions=[descriptor(frame)])
+    await room.settle(room.members[2])
+    seen += [packet for packet in listener.media() if packet.ssrc == slot.ssrc]
+    assert [DESCRIPTOR in packet.extensions for packet in seen] == [True] * 3 + [False, True, True]
+    assert seen[0].extensions[DESCRIPTOR][:1] == b"\xc0"
+    assert seen[0].extensions[DESCRIPTOR][3:] == b"rest"
+    first, second, third, fourth, fifth = (
+        frame_of(packet) for packet in seen if DESCRIPTOR in packet.extensions
+    )
+    assert (second, third) == (first + 1, first + 2)
+    assert (fourth, fifth) == (third + FRAME_GAP, third + FRAME_GAP + 1)
+
+
+async def test_what_has_the_descriptors_number_on_audio_is_passed_on_as_it_is(room: Room) -> None:
+    speaker, listener, _ = room.members
+    speaker.send("mi", 1, extensions=[(DESCRIPTOR, b"a"), (DESCRIPTOR, b"kept")])
+    await room.settle(speaker)
+    (packet,) = listener.media()
+    assert packet.extensions == {DESCRIPTOR: b"kept"}
 
 
 @pytest.mark.parametrize("value", [0x00, 0x7F, 0x80, 0x80 | 30])

@@ -7,9 +7,9 @@ import socket
 import pytest
 from aioice import stun
 
-from bench.packet_client import PacketClient
 from relay import Relay
 from relay.relay import MAX_ADDRESSES
+from simulated.packet_client import PacketClient
 from tests.relay.room import Clock, Member, Room, open_room, until
 
 

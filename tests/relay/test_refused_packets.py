@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tests.relay.packets import LEVEL, MID, rtp
+from tests.relay.packets import LEVEL, MID, descriptor, rtp
 from tests.relay.room import Room
 
 GOOD = rtp(0x1111, 100, 0, b"frame", extensions=[(LEVEL, b"\x10"), (MID, b"mi")])
@@ -90,6 +90,12 @@ async def test_bad_header_extensions(room: Room, raw: bytes) -> None:
     packet[0] |= 0x10
     packet[12:12] = struct.pack("!HH", 0xBEDE, len(raw) // 4) + raw
     assert await refused(room, *protected(room, bytes(packet))) == {"malformed": 1}
+
+
+@pytest.mark.parametrize("extensions", [[(4, b"\xc0")], [(4, b"\xc0\1")], [descriptor(1)] * 2])
+async def test_bad_dependency_descriptors(room: Room, extensions: list[tuple[int, bytes]]) -> None:
+    packet = rtp(0x2222, 1, 0, payload_type=96, extensions=extensions)
+    assert await refused(room, *protected(room, packet)) == {"malformed": 1}
 
 
 @pytest.mark.parametrize("profile", [0x1000, 0x100F, 0x0000, 0xFFFF])

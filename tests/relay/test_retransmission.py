@@ -7,7 +7,7 @@ from aiortc.rtp import RtcpRtpfbPacket
 
 from relay.feedback import RETRANSMISSIONS_PER_TICK
 from relay.forward import CACHE_S
-from tests.relay.packets import LEVEL, MID, RTX, SEND_TIME, Rtp
+from tests.relay.packets import LEVEL, MID, RTX, SEND_TIME, Rtp, descriptor, frame_of
 from tests.relay.room import Member, Room
 
 EXTENSIONS = [(SEND_TIME, b"\1\2\3"), (MID, b"ca")]
@@ -23,7 +23,8 @@ async def watched(room: Room, count: int) -> list[Rtp]:
     """Let the first member's camera send `count` packets; what the second saw of it."""
     speaker, listener, _ = room.members
     for seq in range(count):
-        speaker.send("ca", seq, 3_000 * seq, bytes([seq]), extensions=EXTENSIONS, marker=True)
+        extensions = [*EXTENSIONS, descriptor(700 + seq)]
+        speaker.send("ca", seq, 3_000 * seq, bytes([seq]), extensions=extensions, marker=True)
     await room.settle(speaker)
     return listener.media()
 
@@ -33,9 +34,10 @@ async def watched(room: Room, count: int) -> list[Rtp]:
 
 async def test_a_retransmitted_packet_takes_the_place_of_the_lost_one(room: Room) -> None:
     speaker, listener, _ = room.members
-    speaker.send("ca", 1, 100, b"one")
-    speaker.send("ca", 3, 300, b"three")
-    speaker.resend(2, 200, b"two", marker=True, extensions=EXTENSIONS, csrcs=(8,))
+    speaker.send("ca", 1, 100, b"one", extensions=[descriptor(1)])
+    speaker.send("ca", 3, 300, b"three", extensions=[descriptor(3)])
+    extensions = [*EXTENSIONS, descriptor(2)]
+    speaker.resend(2, 200, b"two", marker=True, extensions=extensions, csrcs=(8,))
     await room.settle(speaker)
     one, three, two = listener.media()
     assert (two.seq, two.timestamp) == (one.seq + 1, one.timestamp + 100)
@@ -43,6 +45,7 @@ async def test_a_retransmitted_packet_takes_the_place_of_the_lost_one(room: Room
     assert two.ssrc == one.ssrc
     assert (two.payload, two.payload_type, two.marker, two.csrcs) == (b"two", 96, True, (8,))
     assert two.extensions[MID] == b"v0"
+    assert (frame_of(two), frame_of(three)) == (frame_of(one) + 1, frame_of(one) + 2)
     assert speaker.peer.sources["ca"].missing == {}
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -81,6 +82,30 @@ def test_demo_prints_links_that_work_and_stops_on_ctrl_c(tmp_path: Path) -> None
         _, errors = process.communicate(timeout=TIMEOUT_S)
         assert (process.returncode, errors) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_has_simulated_company_and_takes_it_away_again(tmp_path: Path) -> None:
+    with started(tmp_path, "demo", "--port=0", "--people=3") as process:
+        assert process.stdout is not None
+        base = ""
+        for line in process.stdout:
+            if match := re.search(r"(http://127\.0\.0\.1:\d+)/room/", line):
+                base = match[1]
+            if "Ctrl-C" in line:
+                break
+        deadline = time.monotonic() + 30
+        while True:
+            with urllib.request.urlopen(f"{base}/metrics", timeout=TIMEOUT_S) as response:
+                if "\nholdspace_participants 3.0\n" in response.read().decode():
+                    break
+            assert time.monotonic() < deadline, "three people in the room"
+            time.sleep(0.2)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == 1
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+        assert (process.returncode, errors) == (0, "")
+        assert not Path(f"/proc/{children[0]}").exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

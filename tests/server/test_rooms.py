@@ -124,14 +124,15 @@ async def test_leaving_frees_the_slot(server: RunningServer) -> None:
 
 
 async def test_full_room_and_full_server(start: Start) -> None:
-    someone = {"name": "Eve", "mic": True, "camera": True}
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(start(room_capacity=2, max_rooms=1))
         await joined_pages(stack, server, 2)
         third = await stack.enter_async_context(page(server))
-        assert (await third.ask("join", someone))["error"]["code"] == "room_full"
+        assert (await third.ask("join", await third.introduction()))["error"]["code"] == "room_full"
         elsewhere = await stack.enter_async_context(page(server, hello(server, "other")))
-        assert (await elsewhere.ask("join", someone))["error"]["code"] == "server_full"
+        assert (await elsewhere.ask("join", await elsewhere.introduction()))["error"][
+            "code"
+        ] == "server_full"
 
 
 async def test_lost_socket_keeps_its_place_for_who_resumes(server: RunningServer) -> None:
@@ -200,6 +201,30 @@ async def test_resume_survives_a_restart(start: Start) -> None:
         assert again.roster.version > joined.roster.version
 
 
+async def test_nobody_gets_the_id_of_someone_who_is_here(server: RunningServer) -> None:
+    async with page(server) as ada, page(server) as thief, page(server) as bob:
+        await ada.join()
+        thief.member = ada.member
+        answer = await thief.ask("join", await thief.introduction())
+        assert answer["error"]["code"] == "identity_taken"
+        assert (await bob.join("Bob")).roster.participants[0].name == "Ada"
+
+
+async def test_who_lost_their_key_is_someone_new_in_the_same_slot(server: RunningServer) -> None:
+    async with page(server) as bob:
+        async with page(server) as ada:
+            first = await ada.join()
+            await bob.join("Bob")
+        async with page(server, hello(server, resume=first.resume)) as back:
+            back.member = None
+            again = await back.join()
+            assert again.id != first.id
+            assert [(one.name, one.slot) for one in again.roster.participants] == [
+                ("Ada", 0),
+                ("Bob", 1),
+            ]
+
+
 async def test_resume_of_another_room_or_role_gives_nothing(server: RunningServer) -> None:
     async with page(server) as ada:
         joined = await ada.join()
@@ -210,6 +235,7 @@ async def test_resume_of_another_room_or_role_gives_nothing(server: RunningServe
             hello(server, resume=hello(server)["token"]),
         ):
             async with page(server, greeting) as another:
+                another.member = None  # with a key of their own
                 assert (await another.join()).id != joined.id
 
 

@@ -17,6 +17,7 @@ from signaling import namespace
 from signaling.messages import PROTOCOL_VERSION, Removed, Stopping, Welcome
 from signaling.rates import FRAMES, REQUESTS
 from signaling.transport import MAX_FRAME_BYTES
+from simulated.group import CIPHERSUITE
 from tests.conftest import Start
 from tests.page import TIMEOUT_S, Page, hello, page
 
@@ -81,7 +82,9 @@ async def refusal(server: RunningServer, greeting: Any) -> str:
 async def test_valid_link_is_welcomed(server: RunningServer) -> None:
     async with page(server, hello(server, role="facilitator")) as opened:
         welcome = await opened.event(Welcome, lambda _: True)
-        assert welcome == Welcome(role="facilitator", capacity=12, present=0)
+        assert welcome == Welcome(
+            role="facilitator", capacity=12, present=0, ciphersuite=CIPHERSUITE
+        )
 
 
 async def test_greetings_that_are_refused(server: RunningServer) -> None:
@@ -97,6 +100,25 @@ async def test_greetings_that_are_refused(server: RunningServer) -> None:
     assert server.wire.refusals["malformed"] == 5
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"key_package": "text"}, "malformed"),
+        ({"key_package": b"x" * 8_193}, "malformed"),
+        ({"position": {"group": b"short", "epoch": 0}}, "malformed"),
+        ({"key_package": b"x"}, "bad_key_package"),
+        ({"name": "Another"}, "bad_key_package"),
+    ],
+)
+async def test_introductions_that_are_refused(
+    server: RunningServer, change: dict[str, Any], code: str
+) -> None:
+    async with page(server) as opened:
+        answer = await opened.ask("join", {**await opened.introduction(), **change})
+        assert answer["error"]["code"] == code
+        assert server.rooms.participants == 0
+
+
 async def test_requests_that_are_refused(server: RunningServer) -> None:
     async with page(server) as opened:
 
@@ -105,15 +127,15 @@ async def test_requests_that_are_refused(server: RunningServer) -> None:
 
         assert await code("media", {"mic": True, "camera": True}) == "not_joined"
         assert await code("media", {"mic": 1, "camera": True}) == "malformed"
-        assert await code("join", {"name": "a\u202eb", "mic": True, "camera": True}) == "malformed"
-        assert await code("join", {"name": " ", "mic": True, "camera": True}) == "malformed"
+        introduction = await opened.introduction()
+        assert await code("join", {**introduction, "name": "a\u202eb"}) == "malformed"
+        assert await code("join", {**introduction, "name": " "}) == "malformed"
         assert await code("leave", [1]) == "malformed"
         assert await code("leave", "x") == "malformed"
         assert await code("on_connect", {}) == "unknown_event"
         assert await code("answer", {"sdp": "x" * 100_001}) == "malformed"
         await opened.join()
-        again = {"name": "Ada", "mic": True, "camera": True}
-        assert await code("join", again) == "already_joined"
+        assert await code("join", await opened.introduction()) == "already_joined"
         assert await code("answer", {"sdp": "nonsense"}) == "bad_answer"
 
 
@@ -296,7 +318,8 @@ async def test_bug_in_a_handler_is_an_internal_error_and_logs_no_content(
     monkeypatch.setattr(server.rooms, "open", broken)
     with capture_logs() as logs:
         async with page(server) as opened:
-            answer = await opened.ask("join", {"name": SECRET_TEXT, "mic": True, "camera": True})
+            introduction = await opened.introduction(SECRET_TEXT)
+            answer = await opened.ask("join", introduction)
             assert answer["error"]["code"] == "internal"
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["request_failed"]
     assert SECRET_TEXT not in repr(logs)

@@ -40,6 +40,10 @@ a={direction}
 a=rtcp-mux
 {codecs}
 """
+DESCRIPTOR = (
+    "a=extmap:4 https://aomediacodec.github.io/av1-rtp-spec/"
+    "#dependency-descriptor-rtp-header-extension"
+)
 CODECS = {
     "audio": "a=rtpmap:111 opus/48000/2",
     "video": "a=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96",
@@ -83,6 +87,8 @@ def test_offer_has_the_layout_that_the_architecture_tells() -> None:
         mids[3:]
     )
     for media in description.media:
+        extensions = [extension.id for extension in media.rtp.headerExtensions]
+        assert extensions == ([1, 2, 3] if media.kind == "audio" else [2, 3, 4])
         assert media.fmt == ([111] if media.kind == "audio" else [96, 97])
         assert media.rtcp_mux
         assert [candidate.ip for candidate in media.ice_candidates] == ["192.0.2.1", "2001:db8::1"]
@@ -98,6 +104,7 @@ async def test_answer_of_aiortc() -> None:
         answer = parse_answer(connection.localDescription.sdp, SLOTS)
     assert answer.ssrcs.keys() == {"mi", "ca"}
     assert answer.ssrcs["mi"].rtx is None
+    assert not answer.whole_frames
     assert answer.fingerprint[0] in ("sha-256", "sha-384", "sha-512")
 
 
@@ -111,6 +118,19 @@ def test_answer_by_hand() -> None:
     assert answer.ssrcs == {"mi": Ssrcs(11, None), "ca": Ssrcs(21, 22)}
     assert answer.fingerprint == ("sha-256", FINGERPRINT)
     assert (answer.ice_ufrag, answer.ice_pwd) == ("wxyz", "b" * 24)
+
+
+def test_frames_are_whole_if_all_accepted_video_has_its_frames_described() -> None:
+    assert not parse_answer(handmade(), SLOTS).whole_frames
+    described = handmade().replace("a=rtpmap:96", f"{DESCRIPTOR}\r\na=rtpmap:96")
+    assert parse_answer(described, SLOTS).whole_frames
+    for mid in ("ca", "sc", "v0", "s0"):
+        pattern = rf"(a=mid:{mid}\r\n(?s:.*?)){re.escape(DESCRIPTOR)}\r\n"
+        without, count = re.subn(pattern, r"\1", described, count=1)
+        assert count
+        assert not parse_answer(without, SLOTS).whole_frames
+    rejected = handmade().replace("m=video 9", "m=video 0")
+    assert parse_answer(rejected, SLOTS).whole_frames
 
 
 def test_rejected_source_sends_nothing() -> None:
@@ -146,6 +166,7 @@ def test_rejected_source_sends_nothing() -> None:
         (r"SAVPF 111", "SAVPF 111 0", "payload types"),
         (r"SAVPF 96 97", "SAVPF 97", "payload types"),
         (r"a=mid:mi", "a=extmap:4 urn:other\r\na=mid:mi", "header extensions"),
+        (r"a=mid:mi", rf"{DESCRIPTOR}\r\na=mid:mi", "header extensions"),
         (r"a=recvonly", "a=sendrecv", "only receives"),
         (r"a=sendonly", "a=sendrecv", "only sends"),
         (r"m=(audio|video) 9", r"m=\1 0", "none of the media"),

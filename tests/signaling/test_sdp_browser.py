@@ -35,5 +35,6 @@ async def test_answer_of_chromium() -> None:
     assert answer.ssrcs.keys() == {"mi", "ca", "sc"}
     assert answer.ssrcs["mi"].rtx is None
     assert answer.ssrcs["ca"].rtx is not None
+    assert answer.whole_frames
     for extension in ("ssrc-audio-level", "abs-send-time", "sdes:mid"):
         assert extension in sdp

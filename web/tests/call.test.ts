@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connectionOf, retryDelay } from '../src/call/call';
 import { RequestFailed } from '../src/wire/socket';
-import { joined, person, refuse, roster, settle, Stage } from './fakes';
+import { joined, person, refuse, roster, settle, Stage, welcome } from './fakes';
 
 let stage: Stage;
 
@@ -19,14 +19,14 @@ const ticks = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe('joining', () => {
   it('says hello with the token, and without a resume that it does not have', () => {
-    expect(stage.hello()).toEqual({ protocol: 1, room: 'garden', token: 'token' });
+    expect(stage.hello()).toEqual({ protocol: 2, room: 'garden', token: 'token' });
     expect('resume' in stage.hello()).toBe(false);
   });
 
   it('waits in the lobby until asked to join', async () => {
     stage.call.start();
     await stage.letIn();
-    stage.listener.welcome({ role: 'participant', capacity: 12, present: 4 });
+    stage.listener.welcome(welcome({ present: 4 }));
     expect(stage.state).toMatchObject({ phase: 'lobby', online: true, welcome: { present: 4 } });
     expect(stage.asked).toEqual([]);
   });
@@ -38,7 +38,12 @@ describe('joining', () => {
     stage.call.join('Ada');
     await settle();
     const join = stage.request('join');
-    expect(join.payload).toEqual({ name: 'Ada', mic: true, camera: false });
+    expect(join.payload).toEqual({
+      name: 'Ada',
+      mic: true,
+      camera: false,
+      ...stage.encryption.introduction,
+    });
     await join.ok(joined());
     const answer = stage.request('answer');
     expect(answer.payload).toEqual({ sdp: 'answer to offer' });
@@ -310,7 +315,35 @@ describe('a restarting server', () => {
     await stage.reenter(joined({ roster: roster(0, person(0)) }));
     await ticks(6_000);
     expect(stage.state.roster?.participants.map((one) => one.id)).toEqual(['id-0']);
-    expect(stage.announced).toContain('Person 1 left.');
+  });
+});
+
+describe('encryption', () => {
+  it('hears of its standing, of rosters, of its own events, and of the end', async () => {
+    await stage.enter();
+    const due = { group: new Uint8Array(16), epoch: 3, add: [], remove: [] };
+    stage.listener.toldOfGroup({ name: 'commit_due', payload: due });
+    stage.listener.roster(roster(2, person(0)));
+    stage.drop();
+    void stage.call.leave();
+    await settle();
+    expect(stage.encryption.heard).toEqual([
+      ['joined', 'id-0', 'waiting'],
+      ['roster', 1],
+      { name: 'commit_due', payload: due },
+      ['roster', 2],
+      'offline',
+      'left',
+    ]);
+  });
+
+  it('calls people by the names that their own credentials give', async () => {
+    stage.encryption.names.set('id-1', 'Ada (2)');
+    await stage.enter();
+    expect(stage.state.roster?.participants.map((one) => one.name)).toEqual(['Person 0', 'Ada (2)']);
+    stage.encryption.names.set('id-1', 'Benno');
+    stage.call.namesChanged();
+    expect(stage.state.roster?.participants.map((one) => one.name)).toEqual(['Person 0', 'Benno']);
   });
 });
 
@@ -443,7 +476,6 @@ describe('the roster', () => {
     expect(stage.state.roster?.participants).toHaveLength(2);
     stage.listener.roster(roster(6, person(0), person(1), person(2)));
     expect(stage.state.roster?.participants).toHaveLength(3);
-    expect(stage.announced).toEqual(['Person 2 joined.']);
     expect(stage.peer.limits.at(-1)).toEqual([3, false]);
   });
 

@@ -1,9 +1,18 @@
 /** The two edges of a call, played by hand: the socket and the peer connection. */
 import { vi } from 'vitest';
-import { Call, type CallState } from '../src/call/call';
+import { Call, type CallState, type Introduction } from '../src/call/call';
 import type { LocalTracks, PathState, Peer } from '../src/call/peer';
 import type { SessionEvent } from '../src/wire/events';
-import type { Hello, Joined, Participant, Problem, Roster } from '../src/wire/messages';
+import type { GroupEvent } from '../src/wire/group-events';
+import type {
+  GroupStanding,
+  Hello,
+  Joined,
+  Participant,
+  Problem,
+  Roster,
+  Welcome,
+} from '../src/wire/messages';
 import {
   RequestFailed,
   type RequestName,
@@ -27,7 +36,17 @@ export function person(slot: number, change: Partial<Participant> = {}): Partici
 }
 
 export function roster(version: number, ...participants: Participant[]): Roster {
-  return { version, participants };
+  return { version, participants, whole_frames: true };
+}
+
+export function welcome(change: Partial<Welcome> = {}): Welcome {
+  return {
+    role: 'participant',
+    capacity: 12,
+    present: 0,
+    ciphersuite: 'MLS_256_XWING_AES256GCM_SHA512_Ed25519',
+    ...change,
+  };
 }
 
 export function joined(change: Partial<Joined> = {}): Joined {
@@ -38,6 +57,7 @@ export function joined(change: Partial<Joined> = {}): Joined {
     resume: 'resume-1',
     roster: roster(1, person(0), person(1)),
     formats: [{ name: 'open', title: 'Open floor', kind: 'open' }],
+    group: { group: new Uint8Array(16), standing: 'waiting', commits: [] },
     ...change,
   };
 }
@@ -115,6 +135,26 @@ export class Stage {
     roster: (people: Participant[]) => void this.heard.push(['roster', people.length]),
     told: (event: SessionEvent) => void this.heard.push(event),
   };
+  /** The encryption, which here does nothing but take note. */
+  encryption = {
+    introduction: { key_package: new Uint8Array([1, 2, 3]), position: null } as Introduction,
+    heard: [] as unknown[],
+    names: new Map<string, string>(),
+    introduce: () => Promise.resolve(this.encryption.introduction),
+    joined: (id: string, group: GroupStanding) =>
+      void this.encryption.heard.push(['joined', id, group.standing]),
+    roster: (one: Roster) => void this.encryption.heard.push(['roster', one.version]),
+    named: (one: Roster): Roster => ({
+      ...one,
+      participants: one.participants.map((who) => ({
+        ...who,
+        name: this.encryption.names.get(who.id) ?? who.name,
+      })),
+    }),
+    told: (event: GroupEvent) => void this.encryption.heard.push(event),
+    offline: () => void this.encryption.heard.push('offline'),
+    left: () => void this.encryption.heard.push('left'),
+  };
   call: Call;
   hello!: () => Hello;
   listener!: SocketListener;
@@ -137,6 +177,7 @@ export class Stage {
         memory: this.memory,
         announce: (text) => this.announced.push(text),
         session: this.session,
+        encryption: this.encryption,
       },
       () => undefined,
     );
@@ -190,6 +231,7 @@ export class Stage {
   letIn(): Promise<void> {
     this.connected = true;
     this.listener.letIn();
+    this.listener.welcome(welcome());
     return settle();
   }
 

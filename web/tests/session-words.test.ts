@@ -144,14 +144,6 @@ describe('what is spoken', () => {
     ).toEqual([]);
   });
 
-  it('never reads private words aloud', () => {
-    const event: AnyEvent = {
-      name: 'private_text',
-      payload: { sender: 'id-9', channel: 'to_participant', participant: 'id-0', text: 'Secret.' },
-    };
-    expect(hear(event)).toEqual(['A private message from the facilitators.']);
-  });
-
   it('says that one is next', () => {
     const before = step(start(), { name: 'own', payload: own({ hand_raised: true, place: 2 }) }, 0);
     expect(hear({ name: 'own', payload: own({ hand_raised: true, place: 1 }) }, before)).toEqual([

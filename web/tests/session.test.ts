@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Alert, Floor, Own, PrivateText } from '../src/wire/messages';
+import type { Alert, Floor, Own } from '../src/wire/messages';
 import { msLeft } from '../src/session/countdown';
 import {
   EMPTY,
-  FACILITATORS,
   openAlerts,
   roleOf,
   step,
-  unreadOf,
   type AnyEvent,
   type SessionState,
 } from '../src/session/state';
@@ -21,16 +19,6 @@ const after = (state: SessionState, ...events: AnyEvent[]) =>
 const floorIs = (change: Partial<Floor> = {}): AnyEvent => ({ name: 'floor', payload: floor(change) });
 const ownIs = (change: Partial<Own> = {}): AnyEvent => ({ name: 'own', payload: own(change) });
 const alertIs = (change: Partial<Alert> = {}): AnyEvent => ({ name: 'alert', payload: alert(change) });
-const words = (change: Partial<PrivateText> = {}): AnyEvent => ({
-  name: 'private_text',
-  payload: {
-    sender: 'id-9',
-    channel: 'to_participant',
-    participant: 'id-0',
-    text: 'Hello.',
-    ...change,
-  },
-});
 
 describe('the floor', () => {
   it('replaces the one before, with a deadline on the page’s clock', () => {
@@ -150,32 +138,9 @@ describe('help', () => {
   });
 });
 
-describe('private words', () => {
-  it('of facilitators belong to one thread for a participant', () => {
-    const state = after(session(), words(), { name: 'wrote', payload: { thread: FACILITATORS, text: 'Hi.' } });
-    expect(state.letters).toMatchObject([
-      { thread: FACILITATORS, sender: 'id-9', text: 'Hello.' },
-      { thread: FACILITATORS, sender: null, text: 'Hi.' },
-    ]);
-    expect(unreadOf(state)).toBe(1);
-    expect(unreadOf(after(state, { name: 'read', payload: { thread: FACILITATORS } }))).toBe(0);
-  });
-
-  it('belong to a thread for each participant for a facilitator', () => {
-    const state = after(
-      session('id-9'),
-      words({ sender: 'id-1', channel: 'to_facilitators', participant: 'id-1' }),
-      words({ sender: 'id-2', channel: 'to_facilitators', participant: 'id-2' }),
-      words({ sender: 'id-8', channel: 'among_facilitators', participant: null }),
-    );
-    expect(state.letters.map((one) => one.thread)).toEqual(['id-1', 'id-2', FACILITATORS]);
-    expect(state.unread).toEqual({ 'id-1': 1, 'id-2': 1, [FACILITATORS]: 1 });
-  });
-
-  it('keep the name of someone who left', () => {
-    const state = after(session(), { name: 'here', payload: [] });
-    expect(state.names['id-1']).toBe('Person 1');
-  });
+it('keeps the name of someone who left', () => {
+  const state = after(session(), { name: 'here', payload: [] });
+  expect(state.names['id-1']).toBe('Person 1');
 });
 
 describe('alerts', () => {
@@ -209,16 +174,13 @@ describe('joining again', () => {
     floorIs({ holder: 'id-1' }),
     ownIs({ muted: 'short_mute', text: 'Why.' }),
     alertIs(),
-    words(),
     { name: 'nudge', payload: { about: 'share', text: 'Nudge.' } },
     { name: 'invited', payload: { text: 'Glad.' } },
   );
   const again = (id: string) => after(before, { name: 'joined', payload: { id, formats: [] } });
 
-  it('drops what is told piece by piece, and keeps private words', () => {
-    const state = again('id-0');
-    expect(state).toMatchObject({ alerts: [], toasts: [], invitation: null });
-    expect(state.letters).toHaveLength(1);
+  it('drops what is told piece by piece', () => {
+    expect(again('id-0')).toMatchObject({ alerts: [], toasts: [], invitation: null });
   });
 
   it('shows the floor until the new one takes its place', () => {

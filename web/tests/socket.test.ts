@@ -45,7 +45,8 @@ async function failure(promise: Promise<unknown>): Promise<RequestFailed> {
 
 describe('request', () => {
   it('resolves with what the server acknowledged', async () => {
-    const answer = request(socket, 'join', { name: 'Ada', mic: true, camera: true });
+    const key_package = new Uint8Array([0, 1]);
+    const answer = request(socket, 'join', { name: 'Ada', mic: true, camera: true, key_package });
     expect(socket.sent[0]).toMatchObject({ name: 'join', payload: { name: 'Ada' } });
     socket.sent[0]?.done(null, joined());
     expect(await answer).toEqual(joined());

@@ -4,8 +4,11 @@
  * come in through `CallEdges`.
  */
 import type { SessionEvent } from '../wire/events';
+import type { GroupEvent } from '../wire/group-events';
 import type {
   FormatInfo,
+  GroupPosition,
+  GroupStanding,
   Hello,
   Participant,
   Problem,
@@ -14,13 +17,33 @@ import type {
   Welcome,
 } from '../wire/messages';
 import type { SessionRequestName, SessionRequests } from '../wire/requests';
-import { PROTOCOL_VERSION, RequestFailed, type RoomSocket, type SocketListener } from '../wire/socket';
+import {
+  PROTOCOL_VERSION,
+  RequestFailed,
+  type Requests,
+  type RoomSocket,
+  type SocketListener,
+} from '../wire/socket';
 import type { LocalTracks, PathState, Peer } from './peer';
 import { changes, holding, newer, whoShares } from './roster';
 
 export interface CallEdges {
   openSocket(hello: () => Hello, listener: SocketListener): RoomSocket;
   createPeer(onPath: (state: PathState) => void): Peer;
+  /** The room's end-to-end encryption, which is not the call's business either. */
+  encryption: {
+    /** What to show at the door: made anew for each join. */
+    introduce(welcome: Welcome, name: string): Promise<Introduction>;
+    joined(selfId: string, group: GroupStanding): void;
+    roster(roster: Roster): void;
+    /** The same people, called as their own credentials call them. */
+    named(roster: Roster): Roster;
+    told(event: GroupEvent): void;
+    /** This connection is gone; what was asked on it has no answer any more. */
+    offline(): void;
+    /** Out of the room for good. */
+    left(): void;
+  };
   /** What this person sends, asked whenever it is needed. */
   media: {
     readonly tracks: LocalTracks;
@@ -38,6 +61,14 @@ export interface CallEdges {
     told(event: SessionEvent): void;
   };
 }
+
+export interface Introduction {
+  key_package: Uint8Array;
+  position: GroupPosition | null;
+}
+
+/** What the encryption may ask on the call's connection. */
+export type GroupRequestName = 'commit' | 'catch_up' | 'renew' | 'chat';
 
 export type ErrorCode = Problem['code'];
 export type EndCode = ErrorCode | Removed['code'] | 'left';
@@ -146,6 +177,8 @@ export class Call {
   #peerTurn = 0;
   /** The latest roster of this connection: it may come before the join is through. */
   #roster: Roster | null = null;
+  /** Of this connection. */
+  #welcome: Welcome | null = null;
   /** Who was here before a reconnection and may be about to come back, too. */
   #held: Participant[] = [];
   readonly #timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
@@ -161,11 +194,12 @@ export class Call {
       letIn: () => this.#letIn(),
       refused: (problem) => this.#refused(problem),
       lost: () => this.#lost(),
-      welcome: (welcome) => this.#change({ welcome }),
+      welcome: (welcome) => this.#welcomed(welcome),
       roster: (roster) => this.#rosterCame(roster),
       stopping: ({ retry_after_ms }) => this.#stopping(retry_after_ms),
       removed: ({ code, message }) => this.#finish({ code, message, retry: true }),
       told: (event) => this.#edges.session.told(event),
+      toldOfGroup: (event) => this.#edges.encryption.told(event),
     });
   }
 
@@ -185,8 +219,8 @@ export class Call {
     this.#wantsInAs = name;
     this.#joinFailures = 0;
     this.#change({ phase: 'joining', notice: null });
-    if (this.#state.online) void this.#enter();
-    else this.#connectNow();
+    if (!this.#state.online) this.#connectNow();
+    else if (this.#welcome) void this.#enter(this.#welcome);
   }
 
   async leave(): Promise<void> {
@@ -200,6 +234,7 @@ export class Call {
     this.#edges.media.stop();
     this.#wantsInAs = null;
     this.#forgetPeer();
+    this.#edges.encryption.left();
     const left = this.#turn;
     this.#change({
       phase: 'ended',
@@ -290,6 +325,19 @@ export class Call {
     await this.#socket.request(name, payload);
   }
 
+  /** The same for the room's encryption. */
+  async askOfGroup<Name extends GroupRequestName>(
+    name: Name,
+    payload: Requests[Name]['payload'],
+  ): Promise<Requests[Name]['ack']> {
+    return this.#socket.request(name, payload);
+  }
+
+  /** How people are called has changed. */
+  namesChanged(): void {
+    if (this.#state.phase === 'room' && this.#roster) this.#showRoster(this.#roster);
+  }
+
   dismissNotice(): void {
     this.#change({ notice: null });
   }
@@ -343,15 +391,22 @@ export class Call {
   }
 
   #letIn(): void {
-    this.#clear('connect');
     this.#clear('stop');
     this.#turn += 1;
     this.#attempts = 0;
     this.#notBefore = 0;
     this.#roster = null;
+    this.#welcome = null;
     this.#mediaTold = null;
     this.#change({ online: true, unreachable: false, restarting: false });
-    if (this.#wantsInAs !== null) void this.#enter();
+  }
+
+  /** The first thing that comes on a new connection. */
+  #welcomed(welcome: Welcome): void {
+    this.#clear('connect');
+    this.#welcome = welcome;
+    this.#change({ welcome });
+    if (this.#wantsInAs !== null) void this.#enter(welcome);
   }
 
   #refused(problem: Problem): void {
@@ -376,6 +431,7 @@ export class Call {
     }
     if (this.#timers.has('retry')) return;
     this.#turn += 1;
+    this.#edges.encryption.offline();
     this.#clear('path');
     this.#clear('stop');
     const attempt = this.#attempts++;
@@ -415,13 +471,14 @@ export class Call {
     this.#mediaTold = null;
     this.#edges.media.stop();
     this.#forgetPeer();
+    this.#edges.encryption.left();
     this.#change({ phase: 'ended', end, sharing: 'off', online: false });
     this.#socket.disconnect();
   }
 
   // --- The room ----------------------------------------------------------------------------
 
-  async #enter(): Promise<void> {
+  async #enter(welcome: Welcome): Promise<void> {
     const name = this.#wantsInAs;
     if (name === null) return;
     const turn = this.#turn;
@@ -429,14 +486,18 @@ export class Call {
     const { media } = this.#edges;
     let peer: Peer | null = null;
     try {
-      const told = media.sending;
-      const joined = await this.#socket.request('join', { name, ...told });
+      const introduction = await this.#edges.encryption.introduce(welcome, name);
       if (stale()) return;
+      const told = media.sending;
+      const joined = await this.#socket.request('join', { name, ...told, ...introduction });
+      if (stale()) return;
+      this.#edges.encryption.joined(joined.id, joined.group);
+      this.#edges.encryption.roster(joined.roster);
       this.#edges.memory.resume = joined.resume;
       this.#mediaTold = told;
       this.#roster = newer(this.#roster, joined.roster);
       this.#edges.session.joined(joined.id, joined.formats);
-      this.#edges.session.roster(this.#roster.participants);
+      this.#edges.session.roster(this.#edges.encryption.named(this.#roster).participants);
       const opened = this.#edges.createPeer((path) => this.#pathChanged(opened, path));
       peer = opened;
       const sdp = await opened.accept(joined.sdp, media.tracks);
@@ -453,7 +514,7 @@ export class Call {
       this.#change({
         phase: 'room',
         selfId: joined.id,
-        roster: holding(this.#roster, this.#held, joined.id),
+        roster: this.#edges.encryption.named(holding(this.#roster, this.#held, joined.id)),
         peer: opened,
         link: wasIn ? 'reconnecting' : 'connecting',
       });
@@ -509,7 +570,8 @@ export class Call {
 
   #showRoster(roster: Roster): void {
     const { roster: before, selfId } = this.#state;
-    const after = holding(roster, this.#held, selfId);
+    this.#edges.encryption.roster(roster);
+    const after = this.#edges.encryption.named(holding(roster, this.#held, selfId));
     this.#edges.session.roster(after.participants);
     this.#change({ roster: after });
     for (const text of changes(before, after, selfId)) this.#edges.announce(text);

@@ -6,21 +6,22 @@ export interface VisitMemory {
   name: string;
 }
 
-type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+export type Store = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+
+const heldHere = new Map<string, string>();
 
 /** A browser may refuse its storage altogether; then a visit is remembered until a reload. */
-function sessionStore(): Store {
+export function sessionStore(): Store {
   try {
     const probe = 'holdspace:probe';
     sessionStorage.setItem(probe, '1');
     sessionStorage.removeItem(probe);
     return sessionStorage;
   } catch {
-    const kept = new Map<string, string>();
     return {
-      getItem: (key) => kept.get(key) ?? null,
-      setItem: (key, value) => void kept.set(key, value),
-      removeItem: (key) => void kept.delete(key),
+      getItem: (key) => heldHere.get(key) ?? null,
+      setItem: (key, value) => void heldHere.set(key, value),
+      removeItem: (key) => void heldHere.delete(key),
     };
   }
 }

@@ -1,4 +1,5 @@
 /** The media path to the relay: one RTCPeerConnection, its m-lines known by their mid. */
+import type { FrameTransforms } from '../e2ee/transforms';
 import { cameraLimit, scaleDown, SCREEN_LIMIT } from './limits';
 
 export interface LocalTracks {
@@ -31,7 +32,8 @@ export interface Peer {
 /** A source is older news after this, as nothing is received from someone who is silent. */
 const LEVEL_FRESH_MS = 500;
 
-const SENDING: Record<string, keyof LocalTracks> = { mi: 'mic', ca: 'camera', sc: 'screen' };
+const SENDING = { mi: 'mic', ca: 'camera', sc: 'screen' } as const;
+const isSending = (mid: string): mid is keyof typeof SENDING => mid in SENDING;
 
 export function pathState(ice: RTCIceConnectionState, whole: RTCPeerConnectionState): PathState {
   if (ice === 'failed') return 'failed';
@@ -42,7 +44,10 @@ export function pathState(ice: RTCIceConnectionState, whole: RTCPeerConnectionSt
   return 'connecting';
 }
 
-export function createPeer(onPath: (state: PathState) => void): Peer {
+export function createPeer(
+  onPath: (state: PathState) => void,
+  transforms: Pick<FrameTransforms, 'seal' | 'open'>,
+): Peer {
   const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   const byMid = new Map<string, RTCRtpTransceiver>();
   let closed = false;
@@ -66,6 +71,17 @@ export function createPeer(onPath: (state: PathState) => void): Peer {
       const sender = byMid.get(mid)?.sender;
       if (sender && sender.track !== tracks[kind]) await sender.replaceTrack(tracks[kind]);
     }
+  }
+
+  /** What is new since the last offer; nothing of it has a track or gets packets yet. */
+  function adopt(transceiver: RTCRtpTransceiver): void {
+    const { mid, sender, receiver } = transceiver;
+    if (mid === null || byMid.has(mid)) return;
+    byMid.set(mid, transceiver);
+    if (isSending(mid)) {
+      transforms.seal(sender, mid);
+      transceiver.direction = 'sendonly';
+    } else transforms.open(receiver, mid);
   }
 
   async function encode(mid: string, change: (to: RTCRtpEncodingParameters) => void) {
@@ -103,12 +119,8 @@ export function createPeer(onPath: (state: PathState) => void): Peer {
   return {
     async accept(offer, tracks) {
       await pc.setRemoteDescription({ type: 'offer', sdp: offer });
-      for (const transceiver of pc.getTransceivers())
-        if (transceiver.mid !== null) byMid.set(transceiver.mid, transceiver);
-      for (const mid of Object.keys(SENDING)) {
-        const transceiver = byMid.get(mid);
-        if (transceiver) transceiver.direction = 'sendonly';
-      }
+      // In the same task: Chromium lets frames by if a transform is set any later.
+      for (const transceiver of pc.getTransceivers()) adopt(transceiver);
       await replace(tracks);
       const answer = await pc.createAnswer();
       await pc.setLocalDescription(answer);

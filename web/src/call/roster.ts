@@ -30,7 +30,10 @@ export function holding(roster: Roster, held: Participant[], selfId: string | nu
   return { ...roster, participants };
 }
 
-/** What a listener should hear about the step from one roster to the next. */
+/**
+ * What a listener should hear about the step from one roster to the next. Who came and who left
+ * is told from the encryption's own list of members, see `e2ee/membership.ts`.
+ */
 export function changes(before: Roster | null, after: Roster, selfId: string | null): string[] {
   if (before === null) return [];
   const said: string[] = [];
@@ -38,10 +41,7 @@ export function changes(before: Roster | null, after: Roster, selfId: string | n
   const others = after.participants.filter((one) => one.id !== selfId);
   for (const now of others) {
     const then = earlier.get(now.id);
-    if (!then) {
-      said.push(`${now.name} joined.`);
-      continue;
-    }
+    if (!then) continue;
     if (then.connection !== now.connection) {
       if (now.connection === 'reconnecting') said.push(`${now.name} lost the connection.`);
       else if (then.connection === 'reconnecting' && now.connection === 'connected')
@@ -50,9 +50,6 @@ export function changes(before: Roster | null, after: Roster, selfId: string | n
     if (!then.screen && now.screen) said.push(`${now.name} is sharing their screen.`);
     if (then.screen && !now.screen) said.push(`${now.name} stopped sharing their screen.`);
   }
-  const present = new Set(after.participants.map((one) => one.id));
-  for (const then of before.participants)
-    if (then.id !== selfId && !present.has(then.id)) said.push(`${then.name} left.`);
   return said;
 }
 

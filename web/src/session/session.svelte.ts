@@ -4,7 +4,7 @@ import type { FormatInfo, Participant } from '../wire/messages';
 import type { SessionRequestName, SessionRequests } from '../wire/requests';
 import { RequestFailed } from '../wire/socket';
 import { spoken } from './spoken';
-import { EMPTY, FACILITATORS, roleOf, step, type AnyEvent, type ThreadId } from './state';
+import { EMPTY, roleOf, step, type AnyEvent } from './state';
 
 export interface SessionEdges {
   ask<Name extends SessionRequestName>(
@@ -20,8 +20,6 @@ export interface SessionEdges {
 
 export class Session {
   state = $state.raw(EMPTY);
-  /** The thread on screen, which is read as it comes. */
-  #reading: ThreadId | null = null;
   readonly #edges: SessionEdges;
 
   constructor(edges: SessionEdges) {
@@ -49,7 +47,6 @@ export class Session {
       const rises = change === 'raised' || change === 'rose_again';
       if (severity === 'urgent' && rises && seen === null) this.#edges.tone();
     }
-    if (event.name === 'private_text' && this.#reading !== null) this.read(this.#reading);
   }
 
   // --- What the person does ----------------------------------------------------------------
@@ -78,32 +75,6 @@ export class Session {
     const { own } = this.state;
     if (own?.holding === true) return;
     void (own?.hand_raised === true ? this.ask('cancel_request', {}) : this.ask('request_floor', {}));
-  }
-
-  /** Sends private words; the server does not send them back, so they are kept here. */
-  async write(thread: ThreadId, text: string): Promise<boolean> {
-    const words = text.trim();
-    if (words === '') return false;
-    const sent = await (thread !== FACILITATORS
-      ? this.ask('message_person', { to: thread, text: words })
-      : this.facilitates
-        ? this.ask('message_among_facilitators', { text: words })
-        : this.ask('message_facilitators', { text: words }));
-    if (sent) this.#step({ name: 'wrote', payload: { thread, text: words } });
-    return sent;
-  }
-
-  read(thread: ThreadId): void {
-    if ((this.state.unread[thread] ?? 0) > 0) this.#step({ name: 'read', payload: { thread } });
-  }
-
-  /** Marks a thread as on screen; answers how to take that back. */
-  reading(thread: ThreadId): () => void {
-    this.#reading = thread;
-    this.read(thread);
-    return () => {
-      if (this.#reading === thread) this.#reading = null;
-    };
   }
 
   dismissToast(id: number): void {

@@ -27,10 +27,6 @@ export function spoken(before: SessionState, after: SessionState, event: AnyEven
       return [event.payload.text];
     case 'word':
       return [event.payload.text];
-    case 'private_text':
-      return roleOf(after) === 'facilitator'
-        ? [`A private message from ${nameOf(after, event.payload.sender)}.`]
-        : ['A private message from the facilitators.'];
     case 'alert': {
       const { change, severity, about_name: name, text } = event.payload;
       if (change !== 'raised' && change !== 'rose_again') return [];

@@ -11,25 +11,11 @@ import type {
   OwnShare,
   Participant,
   People,
-  PrivateText,
 } from '../wire/messages';
 import { countdown, type Countdown } from './countdown';
 
 export type Role = Participant['role'];
 export type GateReason = NonNullable<Own['muted']>;
-
-/** With whom private words are exchanged: `facilitators`, or for a facilitator a participant's id. */
-export type ThreadId = string;
-/** For a participant the facilitators; for a facilitator the other ones. */
-export const FACILITATORS: ThreadId = 'facilitators';
-
-export interface Letter {
-  id: number;
-  thread: ThreadId;
-  /** Null: written here. */
-  sender: string | null;
-  text: string;
-}
 
 export interface Toast {
   id: number;
@@ -57,8 +43,6 @@ export interface SessionState {
   peopleAt: number;
   /** The most pressing first. */
   alerts: Alert[];
-  letters: Letter[];
-  unread: Readonly<Record<ThreadId, number>>;
   toasts: Toast[];
   lastId: number;
 }
@@ -79,8 +63,6 @@ export const EMPTY: SessionState = {
   people: null,
   peopleAt: 0,
   alerts: [],
-  letters: [],
-  unread: {},
   toasts: [],
   lastId: 0,
 };
@@ -89,8 +71,6 @@ export const EMPTY: SessionState = {
 export type LocalEvent =
   | { name: 'joined'; payload: { id: string; formats: FormatInfo[] } }
   | { name: 'here'; payload: Participant[] }
-  | { name: 'wrote'; payload: { thread: ThreadId; text: string } }
-  | { name: 'read'; payload: { thread: ThreadId } }
   | { name: 'word'; payload: { text: string } }
   | { name: 'toast_over'; payload: { id: number } }
   | { name: 'invitation_over'; payload: null };
@@ -102,7 +82,6 @@ const WORD_STAYS_MS = 7_000;
 /** More at once than these cannot be read; the oldest gives way. */
 const MOST_TOASTS = 3;
 /** A page that stays open for days should not grow for ever. */
-const MOST_LETTERS = 500;
 const MOST_SETTLED_ALERTS = 30;
 
 export function step(state: SessionState, event: AnyEvent, now: number): SessionState {
@@ -144,12 +123,6 @@ export function step(state: SessionState, event: AnyEvent, now: number): Session
       return { ...state, help: { state: 'asked', text: event.payload.text } };
     case 'help_seen':
       return toast({ ...state, help: { state: 'seen', text: event.payload.text } }, event.payload.text);
-    case 'private_text':
-      return letterCame(state, event.payload);
-    case 'wrote':
-      return keep(state, { ...event.payload, sender: null });
-    case 'read':
-      return { ...state, unread: { ...state.unread, [event.payload.thread]: 0 } };
     case 'people':
       return { ...state, people: event.payload, peopleAt: now };
     case 'alert':
@@ -174,8 +147,7 @@ const NOTHING_OWN: Own = {
 
 /**
  * A new connection is told everything anew. What is replaced as a whole stays on screen until
- * then, so that nothing flickers; what comes piece by piece begins empty. Private words are known
- * only here.
+ * then, so that nothing flickers; what comes piece by piece begins empty.
  */
 function joined(state: SessionState, { id, formats }: { id: string; formats: FormatInfo[] }) {
   // Another id is another visit: nothing of the former one's is ours.
@@ -248,24 +220,6 @@ function toast(state: SessionState, text: string, kind: Toast['kind'] = 'word'):
   return { ...state, toasts, lastId: id };
 }
 
-/** Where words belong, for the one who reads them here. */
-export function threadOf(words: PrivateText, selfId: string | null): ThreadId {
-  if (words.channel === 'among_facilitators' || words.participant === null) return FACILITATORS;
-  return words.participant === selfId ? FACILITATORS : words.participant;
-}
-
-function letterCame(state: SessionState, words: PrivateText): SessionState {
-  const thread = threadOf(words, state.selfId);
-  const unread = { ...state.unread, [thread]: (state.unread[thread] ?? 0) + 1 };
-  return keep({ ...state, unread }, { thread, sender: words.sender, text: words.text });
-}
-
-function keep(state: SessionState, letter: Omit<Letter, 'id'>): SessionState {
-  const id = state.lastId + 1;
-  const letters = [...state.letters, { ...letter, id }].slice(-MOST_LETTERS);
-  return { ...state, letters, lastId: id };
-}
-
 const SEVERITIES: Alert['severity'][] = ['urgent', 'attention', 'info'];
 
 export const isOpen = (alert: Alert): boolean => alert.acknowledged_by === null;
@@ -280,10 +234,6 @@ function withAlert(alerts: Alert[], alert: Alert): Alert[] {
   open.sort((a, b) => rank(a) - rank(b) || b.raised_at - a.raised_at || b.id - a.id);
   settled.sort((a, b) => (b.acknowledged_at ?? 0) - (a.acknowledged_at ?? 0));
   return [...open, ...settled.slice(0, MOST_SETTLED_ALERTS)];
-}
-
-export function unreadOf(state: SessionState): number {
-  return Object.values(state.unread).reduce((sum, count) => sum + count, 0);
 }
 
 export function openAlerts(state: SessionState): Alert[] {

@@ -14,7 +14,6 @@ export interface SessionEvents {
   own_share: wire.OwnShare;
   help_received: wire.HelpReceived;
   help_seen: wire.HelpSeen;
-  private_text: wire.PrivateText;
   people: wire.People;
   alert: wire.Alert;
 }
@@ -64,8 +63,6 @@ const HOLDS: Record<SessionEventName, (value: Value) => boolean> = {
   own_share: (value) => number(value.share) && number(value.fair_share) && text(value),
   help_received: text,
   help_seen: text,
-  private_text: (value) =>
-    typeof value.sender === 'string' && typeof value.channel === 'string' && text(value),
   people: (value) =>
     Array.isArray(value.people) &&
     value.people.every(

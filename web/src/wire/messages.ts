@@ -48,6 +48,84 @@ export interface AskHelp {}
  */
 export interface CancelRequest {}
 /**
+ * Event ``catch_up``: ask for the commits missed since; acknowledged with :class:`CaughtUp`,
+ * or refused as ``epoch_gone``: then ``renew``.
+ */
+export interface CatchUp {
+  group: Uint8Array;
+  epoch: number;
+}
+export interface CaughtUp {
+  ok: true;
+  commits: Uint8Array[];
+}
+/**
+ * Event ``chat``: words that the server cannot read.
+ *
+ * To ``facilitators`` goes what is private between one person and them. To a ``person``, only
+ * facilitators can write; the other facilitators get it, too.
+ */
+export interface Chat {
+  audience: 'room' | 'facilitators' | 'person';
+  to?: string | null;
+  message: Uint8Array;
+}
+/**
+ * Event ``chat_message``: see :class:`Chat`; its writer does not get it back.
+ */
+export interface ChatMessage {
+  sender: string;
+  audience: 'room' | 'facilitators' | 'person';
+  to: string | null;
+  message: Uint8Array;
+}
+/**
+ * Event ``commit``: the next epoch of the room's MLS group; acknowledged with Ok.
+ *
+ * The first commit that comes for an epoch wins; the others are refused as ``stale_epoch``.
+ */
+export interface Commit {
+  group: Uint8Array;
+  epoch: number;
+  commit: Uint8Array;
+  welcome?: Uint8Array | null;
+}
+/**
+ * Event ``commit_due``: it is up to this page to make the next commit; replaces the one
+ * before it.
+ *
+ * Someone who lost their state is in both lists. The page decides: it adds nobody whom it does
+ * not find in the room, nor anyone in the place of someone else.
+ */
+export interface CommitDue {
+  group: Uint8Array;
+  epoch: number;
+  add: Waiting[];
+  remove: Leaving[];
+}
+/**
+ * Someone who is to be added to the MLS group.
+ */
+export interface Waiting {
+  id: string;
+  key_package: Uint8Array;
+}
+/**
+ * Someone who is to be removed from the MLS group.
+ */
+export interface Leaving {
+  id: string;
+  leaf: number;
+}
+/**
+ * Event ``committed``: a commit that others made; process it in the epoch that it names.
+ */
+export interface Committed {
+  group: Uint8Array;
+  epoch: number;
+  commit: Uint8Array;
+}
+/**
  * Event ``extend_turn``.
  */
 export interface ExtendTurn {
@@ -105,10 +183,39 @@ export interface FormatInfo {
   kind: 'open' | 'queue' | 'circle' | 'presentation';
 }
 /**
+ * Event ``found_group``: nobody is there who could add this waiting page, so it is to found
+ * a group of its own.
+ */
+export interface FoundGroup {
+  group: Uint8Array;
+}
+/**
  * Event ``grant_floor``.
  */
 export interface GrantFloor {
   to: string;
+}
+/**
+ * Where someone is in the life of the room's MLS group.
+ */
+export interface GroupPosition {
+  group: Uint8Array;
+  epoch: number;
+}
+/**
+ * How someone stands towards the room's MLS group.
+ */
+export interface GroupStanding {
+  group: Uint8Array;
+  standing: 'founder' | 'member' | 'waiting';
+  commits: Uint8Array[];
+}
+/**
+ * Event ``group_welcome``: this page was added to the MLS group.
+ */
+export interface GroupWelcome {
+  group: Uint8Array;
+  welcome: Uint8Array;
 }
 /**
  * Who wants to come in, sent as Socket.IO ``auth`` when the socket opens.
@@ -150,6 +257,8 @@ export interface Join {
   name: string;
   mic: boolean;
   camera: boolean;
+  key_package: Uint8Array;
+  position?: GroupPosition | null;
 }
 /**
  * Acknowledges ``join``; the offer must be answered with ``answer``.
@@ -164,6 +273,7 @@ export interface Joined {
   resume: string;
   roster: Roster;
   formats: FormatInfo[];
+  group: GroupStanding;
 }
 /**
  * Event ``roster`` (also inside :class:`Joined`): everyone in the room, in order of slot.
@@ -176,6 +286,7 @@ export interface Roster {
    * @maxItems 16
    */
   participants: Participant[];
+  whole_frames: boolean;
 }
 /**
  * One person in the room, as everyone in it may see them.
@@ -200,25 +311,6 @@ export interface Leave {}
 export interface Media {
   mic: boolean;
   camera: boolean;
-}
-/**
- * Event ``message_among_facilitators``.
- */
-export interface MessageAmongFacilitators {
-  text: string;
-}
-/**
- * Event ``message_facilitators``: private words to the facilitators.
- */
-export interface MessageFacilitators {
-  text: string;
-}
-/**
- * Event ``message_person``: private words to one participant.
- */
-export interface MessagePerson {
-  to: string;
-  text: string;
 }
 /**
  * Event ``mute_all``: everyone but the facilitators.
@@ -324,15 +416,6 @@ export interface PersonView {
   rated_ms: number | null;
   hand_raised: boolean;
 }
-/**
- * Event ``private_text``: private words; their writer does not get them back.
- */
-export interface PrivateText {
-  sender: string;
-  channel: 'to_facilitators' | 'to_participant' | 'among_facilitators';
-  participant: string | null;
-  text: string;
-}
 export interface Problem {
   code:
     | 'bad_token'
@@ -349,6 +432,14 @@ export interface Problem {
     | 'already_joined'
     | 'bad_answer'
     | 'screen_taken'
+    | 'bad_key_package'
+    | 'identity_taken'
+    | 'not_in_group'
+    | 'stale_epoch'
+    | 'epoch_gone'
+    | 'bad_commit'
+    | 'bad_chat'
+    | 'nobody_there'
     | 'stopping'
     | 'internal'
     | 'not_here'
@@ -359,8 +450,6 @@ export interface Problem {
     | 'no_such_format'
     | 'no_such_phase'
     | 'bad_value'
-    | 'empty_text'
-    | 'long_text'
     | 'hand_already_up'
     | 'hand_not_up'
     | 'has_floor'
@@ -376,9 +465,7 @@ export interface Problem {
     | 'facilitator_voice'
     | 'not_muted'
     | 'already'
-    | 'ended'
-    | 'nobody_there'
-    | 'no_other_facilitator';
+    | 'ended';
   message: string;
 }
 /**
@@ -400,6 +487,17 @@ export interface ReleaseFloor {}
 export interface Removed {
   code: 'joined_elsewhere' | 'idle';
   message: string;
+}
+/**
+ * Event ``renew``: this page's MLS state is lost, add it anew; acknowledged with
+ * :class:`Renewed`.
+ */
+export interface Renew {
+  key_package: Uint8Array;
+}
+export interface Renewed {
+  ok: true;
+  group: GroupStanding;
 }
 /**
  * Event ``reorder_queue``: hands, or in a circle the seats still waiting, in this order.
@@ -500,6 +598,8 @@ export interface Welcome {
   role: 'participant' | 'facilitator';
   capacity: number;
   present: number;
+  ciphersuite:
+    'MLS_256_XWING_AES256GCM_SHA512_Ed25519' | 'MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519';
 }
 /**
  * Event ``your_turn``.

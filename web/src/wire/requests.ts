@@ -13,7 +13,6 @@ export interface SessionRequests {
   pass_turn: Ask<wire.PassTurn>;
   ask_help: Ask<wire.AskHelp>;
   rate_distress: Ask<wire.RateDistress>;
-  message_facilitators: Ask<wire.MessageFacilitators>;
   grant_floor: Ask<wire.GrantFloor>;
   revoke_floor: Ask<wire.RevokeFloor>;
   reorder_queue: Ask<wire.ReorderQueue>;
@@ -32,7 +31,5 @@ export interface SessionRequests {
   forgive: Ask<wire.Forgive>;
   set_ladder: Ask<wire.SetLadder>;
   acknowledge_alert: Ask<wire.AcknowledgeAlert>;
-  message_person: Ask<wire.MessagePerson>;
-  message_among_facilitators: Ask<wire.MessageAmongFacilitators>;
 }
 export type SessionRequestName = keyof SessionRequests;

@@ -2,8 +2,13 @@
 import { io } from 'socket.io-client';
 import * as msgpack from 'socket.io-msgpack-parser';
 import { fits, isRecord, SESSION_EVENTS, type SessionEvent } from './events';
+import { fitsGroup, GROUP_EVENTS, isStanding, type GroupEvent } from './group-events';
 import type {
   Answer,
+  CatchUp,
+  CaughtUp,
+  Chat,
+  Commit,
   Hello,
   Join,
   Joined,
@@ -13,16 +18,19 @@ import type {
   Ok,
   Problem,
   Removed,
+  Renew,
+  Renewed,
   RestartIce,
   Roster,
   ShareScreen,
   Stopping,
   Welcome,
 } from './messages';
+import { fromWire, toWire } from './octets';
 import type { SessionRequests } from './requests';
 
 /** What this page was built for; the server refuses a page that is too old for it. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 const ACK_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 5_000;
@@ -34,6 +42,10 @@ export interface Requests extends SessionRequests {
   share_screen: { payload: ShareScreen; ack: Ok };
   restart_ice: { payload: RestartIce; ack: Offer };
   leave: { payload: Leave; ack: Ok };
+  commit: { payload: Commit; ack: Ok };
+  catch_up: { payload: CatchUp; ack: CaughtUp };
+  renew: { payload: Renew; ack: Renewed };
+  chat: { payload: Chat; ack: Ok };
 }
 export type RequestName = keyof Requests;
 
@@ -65,6 +77,8 @@ export interface SocketListener {
   removed(removed: Removed): void;
   /** What the moderation of the session has to say. */
   told(event: SessionEvent): void;
+  /** What the delivery service of the room's MLS group has to say. */
+  toldOfGroup(event: GroupEvent): void;
 }
 
 export interface RoomSocket {
@@ -86,19 +100,26 @@ export function isRoster(value: unknown): value is Roster {
   return (
     isRecord(value) &&
     typeof value.version === 'number' &&
+    typeof value.whole_frames === 'boolean' &&
     Array.isArray(value.participants) &&
     value.participants.every(
       (one: unknown) =>
         isRecord(one) &&
         typeof one.id === 'string' &&
         typeof one.name === 'string' &&
+        typeof one.role === 'string' &&
         typeof one.slot === 'number',
     )
   );
 }
 
 function isWelcome(value: unknown): value is Welcome {
-  return isRecord(value) && typeof value.capacity === 'number' && typeof value.present === 'number';
+  return (
+    isRecord(value) &&
+    typeof value.capacity === 'number' &&
+    typeof value.present === 'number' &&
+    typeof value.ciphersuite === 'string'
+  );
 }
 
 function isStopping(value: unknown): value is Stopping {
@@ -120,7 +141,12 @@ const ACK_HOLDS: Partial<Record<RequestName, (ack: Record<string, unknown>) => b
     typeof ack.id === 'string' &&
     typeof ack.resume === 'string' &&
     isRoster(ack.roster) &&
-    Array.isArray(ack.formats),
+    Array.isArray(ack.formats) &&
+    isStanding(ack.group),
+  renew: (ack) => isStanding(ack.group),
+  catch_up: (ack) =>
+    Array.isArray(ack.commits) &&
+    ack.commits.every((commit: unknown) => commit instanceof Uint8Array),
   restart_ice: hasOffer,
 };
 
@@ -155,8 +181,8 @@ export function request<Name extends RequestName>(
       reject(new RequestFailed('lost', `Not connected, so ${name} was not sent.`));
       return;
     }
-    socket.timeout(timeoutMs).emit(name, payload, (error, ack) => {
-      if (!error) resolve(ack);
+    socket.timeout(timeoutMs).emit(name, toWire(payload), (error, ack) => {
+      if (!error) resolve(fromWire(ack));
       else reject(new RequestFailed(socket.connected ? 'timeout' : 'lost', `No answer to ${name}.`));
     });
   }).then((ack) => readAck(name, ack));
@@ -193,6 +219,12 @@ export function openSocket(hello: () => Hello, listener: SocketListener): RoomSo
     socket.on(name, (payload: unknown) => {
       if (fits(name, payload)) listener.told({ name, payload } as SessionEvent);
     });
+  for (const name of GROUP_EVENTS)
+    socket.on(name, (value: unknown) => {
+      const payload = fromWire(value);
+      if (fitsGroup(name, payload)) listener.toldOfGroup({ name, payload } as GroupEvent);
+    });
+
   return {
     connect: () => void socket.connect(),
     disconnect: () => void socket.disconnect(),

@@ -1,7 +1,7 @@
 """A peer made of packets: ICE checks, DTLS as the active side, SRTP, and nothing above.
 
-The relay's tests and the benchmarks speak to the relay through it, where a browser would hide
-each packet behind its own machinery.
+Simulated participants, tests and benchmarks speak to the relay through it, where a browser would
+hide each packet behind its own machinery.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class PacketClient:
         """Protected datagrams, where there is no `on_datagram`."""
         self.received_by: Counter[int] = Counter()
         """How many of them came in by which local port."""
+        self.secured = False
+        """Whether the keys of SRTP are there."""
         self.srtp_out: Session
         self.srtp_in: Session
         self.sock: socket.socket
@@ -175,6 +177,7 @@ class PacketClient:
             raise ConnectionError("DTLS handshake failed")
         self.srtp_in = self._dtls._rx_srtp
         self.srtp_out = self._dtls._tx_srtp
+        self.secured = True
 
     async def _keep_consent(self) -> None:
         while True:

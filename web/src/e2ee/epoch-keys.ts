@@ -1,0 +1,42 @@
+/** The frame keys of one epoch of the room's MLS group. */
+import { deriveKeys, importBaseKey, suiteOf, type FrameKeys, type SFrameSuite } from './sframe';
+
+export interface EpochKeys {
+  /** Of the MLS group. */
+  epoch: number;
+  /** MLS-Exporter("SFrame 1.0 Base Key", "", Nk) of that epoch (RFC 9605, section 5.2). */
+  baseKey: Uint8Array;
+  ownLeaf: number;
+  /** By person id, the leaf that they have in the epoch's tree. */
+  leaves: Record<string, number>;
+}
+
+/** Derives the keys of each KID when they are needed first. */
+export class KeySchedule {
+  readonly #suite: SFrameSuite;
+  readonly #baseKey: Promise<CryptoKey>;
+  readonly #byKid = new Map<bigint, Promise<FrameKeys>>();
+
+  constructor(baseKey: Uint8Array) {
+    this.#suite = suiteOf(baseKey);
+    this.#baseKey = importBaseKey(baseKey);
+  }
+
+  of(kid: bigint): Promise<FrameKeys> {
+    let keys = this.#byKid.get(kid);
+    if (!keys) {
+      keys = this.#baseKey.then((baseKey) => deriveKeys(this.#suite, baseKey, kid));
+      this.#byKid.set(kid, keys);
+    }
+    return keys;
+  }
+}
+
+/** Whether both are the same epoch of the same group: a new group counts its epochs anew. */
+export function sameEpoch(a: EpochKeys, b: EpochKeys): boolean {
+  return (
+    a.epoch === b.epoch &&
+    a.baseKey.length === b.baseKey.length &&
+    a.baseKey.every((byte, at) => byte === b.baseKey[at])
+  );
+}

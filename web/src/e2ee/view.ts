@@ -1,0 +1,44 @@
+/** What the page shows of the room's encryption. */
+import type { Role } from './identity';
+
+/** Someone in the room's MLS group, as their own credential has it. */
+export interface Member {
+  /** Of the ratchet tree, from 0. */
+  leaf: number;
+  /** The fingerprint of their signature key; a `Participant.id`. */
+  id: string;
+  name: string;
+  role: Role;
+}
+
+/** What all members see the same, to be compared aloud. */
+export interface Safety {
+  words: string[];
+  /** Each an emoji with its name for screen readers and the colour behind it. */
+  row: { emoji: string; name: string; colour: string }[];
+}
+
+export interface Warning {
+  /** The same for as long as the same thing is wrong. */
+  key: string;
+  /** One sentence in plain words. */
+  text: string;
+}
+
+export interface EncryptionView {
+  /** `setting_up`: nobody hears one yet, nor is anyone heard. */
+  phase: 'off' | 'setting_up' | 'secured';
+  /** Of the MLS group; null until `secured`. */
+  epoch: number | null;
+  safety: Safety | null;
+  members: Member[];
+  warnings: Warning[];
+}
+
+export const NO_ENCRYPTION: EncryptionView = {
+  phase: 'off',
+  epoch: null,
+  safety: null,
+  members: [],
+  warnings: [],
+};

@@ -1,0 +1,175 @@
+/** The worker through which all encoded frames of the page go. */
+import type { EncodedFrame, ScriptTransformer, TransformWorkerScope } from './encoded-transform';
+import type { SentMid } from './kid';
+import { Opener } from './opener';
+import { Sealer } from './sealer';
+import { TroubleWatch } from './trouble';
+import type {
+  FrameStats,
+  FromWorker,
+  ToWorker,
+  TransformOptions,
+  Trouble,
+  Work,
+} from './worker-messages';
+
+/** How often the opener learns what time it is. */
+const TICK_MS = 250;
+const KEY_FRAME_EVERY_MS = 1_000;
+
+const scope = globalThis as unknown as TransformWorkerScope;
+const sealer = new Sealer();
+const opener = new Opener();
+const troubles = new TroubleWatch();
+const noWork = (): Work => ({ frames: 0, totalUs: 0, maxUs: 0 });
+const stats: FrameStats = {
+  sealed: 0,
+  opened: 0,
+  unsealed: 0,
+  dropped: { no_key: 0, held: 0, replayed: 0, wrong_sender: 0, forged: 0 },
+  audio: { seal: noWork(), open: noWork() },
+  video: { seal: noWork(), open: noWork() },
+};
+let whole = false;
+
+const tell = (message: FromWorker) => scope.postMessage(message);
+
+const isVideo = (frame: EncodedFrame): frame is RTCEncodedVideoFrame => 'type' in frame;
+
+function count(frame: EncodedFrame, side: 'seal' | 'open', since: number): void {
+  const work = stats[isVideo(frame) ? 'video' : 'audio'][side];
+  const us = (performance.now() - since) * 1_000;
+  work.frames += 1;
+  work.totalUs += us;
+  work.maxUs = Math.max(work.maxUs, us);
+}
+
+/** Asks for a key frame when the chain of delta frames has a hole, but not all the time. */
+class KeyFrames {
+  #missing = false;
+  #asked = -Infinity;
+  readonly #ask: () => Promise<unknown>;
+
+  constructor(ask: () => Promise<unknown>) {
+    this.#ask = ask;
+  }
+
+  /** A frame of the video was lost on this page. */
+  lost(): void {
+    this.#missing = true;
+  }
+
+  passed(frame: EncodedFrame): void {
+    if (!isVideo(frame)) return;
+    if (frame.type === 'key') this.#missing = false;
+    else this.want();
+  }
+
+  want(): void {
+    const now = performance.now();
+    if (!this.#missing || now < this.#asked + KEY_FRAME_EVERY_MS) return;
+    this.#asked = now;
+    // It rejects where the m-line sends nothing now; then nothing is missing, either.
+    this.#ask().catch(() => undefined);
+  }
+}
+
+/** By mid, of the latest receiver there: a new peer connection has new ones. */
+const received = new Map<string, KeyFrames>();
+
+function sealing(mid: SentMid, transformer: ScriptTransformer) {
+  const keyFrames = new KeyFrames(async () => transformer.generateKeyFrame?.());
+  return new TransformStream<EncodedFrame, EncodedFrame>({
+    async transform(frame, controller) {
+      const since = performance.now();
+      const sealed = await sealer.seal(new Uint8Array(frame.data), mid, whole);
+      if (sealed === null) {
+        stats.unsealed += 1;
+        keyFrames.lost();
+        return;
+      }
+      stats.sealed += 1;
+      count(frame, 'seal', since);
+      keyFrames.passed(frame);
+      frame.data = sealed.buffer;
+      controller.enqueue(frame);
+    },
+  });
+}
+
+function opening(mid: string, keyFrames: KeyFrames) {
+  let ended = false;
+  async function open(
+    frame: EncodedFrame,
+    controller: TransformStreamDefaultController<EncodedFrame>,
+  ): Promise<void> {
+    const since = performance.now();
+    const result = await opener.open(new Uint8Array(frame.data), mid, since);
+    if (ended) return;
+    if ('drop' in result) {
+      const reason = result.drop;
+      stats.dropped[reason] += 1;
+      if (reason === 'wrong_sender' || reason === 'forged' || reason === 'no_key')
+        report({ mid, kind: reason });
+      if (isVideo(frame) && reason !== 'replayed' && reason !== 'forged') {
+        keyFrames.lost();
+        keyFrames.want();
+      }
+      return;
+    }
+    stats.opened += 1;
+    if (!result.held) count(frame, 'open', since);
+    keyFrames.passed(frame);
+    frame.data = result.frame.buffer;
+    controller.enqueue(frame);
+  }
+  return new TransformStream<EncodedFrame, EncodedFrame>({
+    transform(frame, controller) {
+      // Not awaited: frames that wait for a key are bounded by the opener, which also keeps them
+      // in order, while the browser would drop what waits before a stream.
+      void open(frame, controller);
+    },
+    flush() {
+      ended = true;
+    },
+  });
+}
+
+function report(trouble: Trouble): void {
+  if (troubles.add(trouble, performance.now())) tell({ type: 'trouble', ...trouble });
+}
+
+scope.onrtctransform = ({ transformer }) => {
+  const options = transformer.options as TransformOptions;
+  if (options.side === 'seal') {
+    void transformer.readable
+      .pipeThrough(sealing(options.mid, transformer))
+      .pipeTo(transformer.writable);
+    return;
+  }
+  const keyFrames = new KeyFrames(async () => transformer.sendKeyFrameRequest?.());
+  received.set(options.mid, keyFrames);
+  void transformer.readable
+    .pipeThrough(opening(options.mid, keyFrames))
+    .pipeTo(transformer.writable);
+};
+
+scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  switch (data.type) {
+    case 'epoch':
+      sealer.setEpoch(data.keys);
+      opener.setEpoch(data.keys, performance.now());
+      for (const keyFrames of received.values()) keyFrames.want();
+      break;
+    case 'places':
+      opener.setPlaces(data.places);
+      break;
+    case 'whole_frames':
+      whole = data.whole;
+      break;
+    case 'stats':
+      tell({ type: 'stats', id: data.id, stats });
+  }
+};
+
+setInterval(() => opener.expire(performance.now()), TICK_MS);

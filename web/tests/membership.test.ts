@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest';
+import { comings, Comparison, decide, shownNames, type Inspected } from '../src/e2ee/membership';
+import type { Member } from '../src/e2ee/view';
+
+const member = (leaf: number, id: string, change: Partial<Member> = {}): Member => ({
+  leaf,
+  id,
+  name: `Name of ${id}`,
+  role: 'participant',
+  ...change,
+});
+
+const listed = (id: string) => member(0, id);
+
+const applicant = (id: string, says: Partial<Member> = {}): Inspected => {
+  const { id: signed, name, role } = member(0, id, says);
+  const keyPackage = new TextEncoder().encode(id);
+  return { id, keyPackage, inspected: { id: signed, credential: { name, role } } };
+};
+
+describe('decide', () => {
+  const members = [member(0, 'self'), member(1, 'ada'), member(2, 'ben')];
+  const roster = ['self', 'ada', 'ben', 'cyd'].map(listed);
+  const cyd = applicant('cyd');
+  const of = (add: Inspected[], remove: { id: string; leaf: number }[], people = roster) =>
+    decide(members, people, { add, remove }, 0);
+
+  it('adds who is in the roster, by what their own key package says', () => {
+    expect(of([cyd], [])).toEqual({ add: [cyd.keyPackage], remove: [], warnings: [] });
+    expect(of([cyd, cyd], []).add).toHaveLength(1);
+  });
+
+  it('does not add who is not in the roster, and says nothing: it may be on its way', () => {
+    expect(of([applicant('dee')], [])).toEqual({ add: [], remove: [], warnings: [] });
+  });
+
+  it('does not add someone in the place of someone else, and warns', () => {
+    for (const wrong of [
+      applicant('cyd', { id: 'mal' }),
+      applicant('cyd', { name: 'Somebody' }),
+      applicant('cyd', { role: 'facilitator' }),
+      { ...cyd, inspected: null },
+    ]) {
+      const { add, remove, warnings } = of([wrong], []);
+      expect([add, remove]).toEqual([[], []]);
+      expect(warnings.map(({ key }) => key)).toEqual(['not-let-in:cyd']);
+      expect(warnings[0]?.text).toContain('Name of cyd');
+    }
+  });
+
+  it('removes who is no longer in the roster', () => {
+    const rest = roster.filter(({ id }) => id !== 'ben');
+    expect(of([], [{ id: 'ben', leaf: 2 }], rest).remove).toEqual([2]);
+  });
+
+  it('does not remove who is in the roster, nor itself, nor another leaf than the named', () => {
+    expect(of([], [{ id: 'ben', leaf: 2 }]).remove).toEqual([]);
+    const nobody = roster.slice(0, 0);
+    expect(of([], [{ id: 'self', leaf: 0 }], nobody).remove).toEqual([]);
+    expect(of([], [{ id: 'ben', leaf: 1 }], nobody).remove).toEqual([]);
+    expect(of([], [{ id: 'ben', leaf: 5 }], nobody).remove).toEqual([]);
+  });
+
+  it('replaces a leaf by one of the same person', () => {
+    const again = applicant('ben');
+    const old = { id: 'ben', leaf: 2 };
+    expect(of([again], [old])).toEqual({ add: [again.keyPackage], remove: [2], warnings: [] });
+    // Only both together: nobody is in the tree twice, and nobody falls out of it.
+    expect(of([again], [])).toMatchObject({ add: [], remove: [] });
+    const wrong = applicant('ben', { name: 'Somebody' });
+    expect(of([wrong], [old])).toMatchObject({ add: [], remove: [] });
+  });
+});
+
+describe('Comparison', () => {
+  const members = [member(0, 'ada'), member(1, 'ben')];
+  const keys = (warnings: { key: string }[]) => warnings.map(({ key }) => key);
+
+  it('is content where tree and roster agree, in any order', () => {
+    const comparison = new Comparison();
+    for (const now of [0, 60_000])
+      expect(comparison.look(members, [listed('ben'), listed('ada')], now)).toEqual([]);
+  });
+
+  it('tells of another name or role at once', () => {
+    const roster = [
+      { ...listed('ada'), name: 'Somebody' },
+      { ...listed('ben'), role: 'facilitator' as const },
+    ];
+    const warnings = new Comparison().look(members, roster, 0);
+    expect(keys(warnings)).toEqual(['name:ada', 'role:ben']);
+    expect(warnings[0]?.text).toContain('“Somebody”');
+    expect(warnings[1]?.text).toMatch(/shows Name of ben as a facilitator.*says a participant/);
+  });
+
+  it.each([
+    ['someone in the group who is not listed', members, [listed('ada')], 'unlisted:ben'],
+    ['someone listed who is not in the group', members.slice(0, 1), members, 'waiting:ben'],
+  ])('tells of %s after ten seconds', (_, tree, roster, key) => {
+    const comparison = new Comparison();
+    expect(comparison.look(tree, roster, 1_000)).toEqual([]);
+    expect(comparison.look(tree, roster, 11_000)).toEqual([]);
+    expect(keys(comparison.look(tree, roster, 11_001))).toEqual([key]);
+    expect(keys(comparison.look(tree, roster, 20_000))).toEqual([key]);
+    // It settled, so the next time counts anew.
+    expect(comparison.look(members, members, 21_000)).toEqual([]);
+    expect(comparison.look(tree, roster, 22_000)).toEqual([]);
+    expect(keys(comparison.look(tree, roster, 33_000))).toEqual([key]);
+    comparison.reset();
+    expect(comparison.look(tree, roster, 34_000)).toEqual([]);
+  });
+});
+
+describe('shownNames', () => {
+  const shown = (...names: string[]) => [
+    ...shownNames(names.map((name, leaf) => member(leaf, String(leaf), { name }))).values(),
+  ];
+
+  it('tells apart those whose names look the same', () => {
+    expect(shown('Ada', 'Ben', 'ada', 'Ａｄａ', 'Ada')).toEqual([
+      'Ada',
+      'Ben',
+      'ada (2)',
+      'Ａｄａ (3)',
+      'Ada (4)',
+    ]);
+  });
+
+  it('is not led astray by names that have numbers themselves', () => {
+    expect(shown('Ada (2)', 'Ada', 'Ada')).toEqual(['Ada (2)', 'Ada', 'Ada (3)']);
+  });
+
+  it('goes by the leaf, whatever the order', () => {
+    const [one, two] = [member(0, 'x', { name: 'Ada' }), member(1, 'y', { name: 'Ada' })];
+    expect(shownNames([two, one])).toEqual(shownNames([one, two]));
+    expect(shownNames([two, one]).get('y')).toBe('Ada (2)');
+  });
+});
+
+describe('comings', () => {
+  const [self, ada, ben] = [member(0, 'self'), member(1, 'ada'), member(2, 'ben')];
+
+  it('tells who came and who left', () => {
+    expect(comings([self, ada], [self, ben], 'self')).toEqual([
+      'Name of ben joined.',
+      'Name of ada left.',
+    ]);
+  });
+
+  it('says nothing of oneself, nor of someone on another leaf', () => {
+    expect(comings([ada], [self, member(5, 'ada')], 'self')).toEqual([]);
+    expect(comings([ada], [self, ada], null)).toEqual(['Name of self joined.']);
+  });
+});
