@@ -10,15 +10,19 @@ and over, and prints one JSON object as its last line:
   each leave, in ms: not less than the longest gap in what was decoded
 - ``quiet_gap_ms_p95``: the same over stretches of 2 s in which nobody came or went
 - ``seal_us``, ``open_us``: wall time for one audio frame in the page's worker, in µs
-- ``audio_core_percent``: what audio takes of one core by this in a room of 12, who all speak
+- ``audio_core_percent``: CPU time of the page's worker and of its process's pool of threads, where
+  its ciphers run (with whatever else runs there), in a room of 12 where all send sound and nobody a
+  picture, in percent of one core. The other eleven are simulated; suite 1
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import math
+import os
 import statistics
 import struct
 import tempfile
@@ -30,14 +34,22 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from bench.browser import CHROMIUM_FLAGS, FAKE_DEVICES, chromium
+from moderation import events
 from server.app import RunningServer, running
 from server.settings import Settings
+from signaling.messages import Role
+from simulated.group import CIPHERSUITE
+from simulated.participant import Participant
+from simulated.voice import VOICES, silence, speak
 
 ROOM = "bench"
 PATIENCE_MS = 30_000
 WATCHED_S = 2.0
 AUDIO_FRAMES_PER_S = 50
-PEOPLE_IN_ESTIMATE = 12
+PEOPLE_OF_COST = 12
+COST_S = 10.0
+CAMERA_FPS = 10
+"""Six pages that encode and decode pictures of each other share the cores of one machine."""
 
 PROBE = """
 (() => {
@@ -49,22 +61,28 @@ PROBE = """
   window.Worker = class extends Original {
     constructor(...args) { super(...args); window.benchWorker = this; }
   };
-  // when the first frame of each m-line was decoded, on the clock of this machine
-  window.benchFirst = {};
-  window.benchWatch = async (mids, until) => {
-    const left = new Set(mids.filter((mid) => !(mid in window.benchFirst)));
-    while (left.size > 0 && Date.now() < until) {
-      const report = await window.benchPeer.getStats();
-      for (const one of report.values()) {
-        if (one.type !== 'inbound-rtp' || !left.has(one.mid)) continue;
-        const decoded = one.kind === 'video'
-          ? one.framesDecoded > 0
-          : one.totalSamplesReceived > one.concealedSamples + 960;
-        if (decoded) { window.benchFirst[one.mid] = Date.now(); left.delete(one.mid); }
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+  const decoded = async () => {
+    const found = {};
+    for (const one of (await window.benchPeer.getStats()).values())
+      if (one.type === 'inbound-rtp')
+        found[one.mid] = one.kind === 'video'
+          ? one.framesDecoded
+          : one.totalSamplesReceived - one.concealedSamples;
+    return found;
+  };
+  // when each m-line decoded the next frame after now, on the clock of this machine
+  window.benchNext = async (mids, patience) => {
+    const first = {};
+    const before = window.benchPeer ? await decoded() : {};
+    const until = Date.now() + patience;
+    while (Object.keys(first).length < mids.length && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (!window.benchPeer) continue;
+      const now = await decoded();
+      for (const mid of mids)
+        if (!(mid in first) && (now[mid] ?? 0) > (before[mid] ?? 0)) first[mid] = Date.now();
     }
-    return window.benchFirst;
+    return first;
   };
   window.benchConcealed = async () => {
     const found = {};
@@ -119,14 +137,26 @@ class Person:
         self.name = name
 
     @classmethod
-    async def enter(cls, browser: Browser, server: RunningServer, name: str) -> Person:
+    async def arrive(
+        cls, browser: Browser, server: RunningServer, name: str, role: Role = "participant"
+    ) -> Person:
+        """Open the link, and have the name ready in the lobby."""
         context = await browser.new_context()
         await context.add_init_script(PROBE)
         page = await context.new_page()
-        person = cls(context, page, name)
-        await page.goto(server.links.to(ROOM, "participant"))
+        await page.goto(server.links.to(ROOM, role))
         await page.get_by_label("How would you like to be called?").fill(name)
-        await page.get_by_role("button", name="Join", exact=True).click()
+        return cls(context, page, name)
+
+    async def join(self) -> None:
+        await self.page.get_by_role("button", name="Join", exact=True).click()
+
+    @classmethod
+    async def enter(
+        cls, browser: Browser, server: RunningServer, name: str, role: Role = "participant"
+    ) -> Person:
+        person = await cls.arrive(browser, server, name, role)
+        await person.join()
         return person
 
     async def in_room(self) -> None:
@@ -136,18 +166,20 @@ class Person:
         own = self.page.get_by_test_id("tile").filter(has_text=self.name)
         return int(await own.first.get_attribute("data-slot") or "-1")
 
-    async def first_decoded(self, mids: list[str]) -> dict[str, float]:
-        """By mid, when its first frame was decoded, in Unix ms."""
+    async def next_decoded(self, mids: list[str]) -> dict[str, float]:
+        """By mid, when the next frame after now was decoded, in Unix ms."""
         found: dict[str, float] = await self.page.evaluate(
-            "([mids, ms]) => window.benchWatch(mids, Date.now() + ms)", [mids, PATIENCE_MS]
+            "([mids, ms]) => window.benchNext(mids, ms)", [mids, PATIENCE_MS]
         )
         missing = [mid for mid in mids if mid not in found]
         if missing:
             raise RuntimeError(f"{self.name} never decoded {missing}")
-        return {mid: found[mid] for mid in mids}
+        return found
 
-    async def forget(self, mids: list[str]) -> None:
-        await self.page.evaluate("(mids) => mids.forEach((m) => delete benchFirst[m])", mids)
+    async def frames(self) -> dict[str, Any]:
+        """What the page's worker has counted."""
+        found: dict[str, Any] = await self.page.evaluate("() => window.benchFrames()")
+        return found
 
     async def concealed(self) -> dict[str, int]:
         found: dict[str, int] = await self.page.evaluate("() => window.benchConcealed()")
@@ -171,6 +203,93 @@ async def gaps(people: list[Person], slots: list[int]) -> list[float]:
     ]
 
 
+def _threads() -> dict[Path, int]:
+    """CPU time so far, in clock ticks, of the threads that seal and open in our browser."""
+    found: dict[Path, int] = {}
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            stat = (process / "stat").read_text().rpartition(")")[2].split()
+            parents[int(process.name)] = int(stat[1])
+    for pid in parents:
+        ancestor: int | None = pid
+        while ancestor is not None and ancestor != os.getpid():
+            ancestor = parents.get(ancestor)
+        if ancestor is None:
+            continue
+        with contextlib.suppress(OSError):
+            tasks = list(Path(f"/proc/{pid}/task").iterdir())
+            names = {task: (task / "comm").read_text().strip() for task in tasks}
+            if not any(name.startswith("DedicatedWorker") for name in names.values()):
+                continue
+            for task, name in names.items():
+                if name.startswith(("DedicatedWorker", "ThreadPoolForeg")):
+                    stat = (task / "stat").read_text().rpartition(")")[2].split()
+                    found[task] = int(stat[11]) + int(stat[12])
+    return found
+
+
+async def cost_of_audio(browser: Browser, folder: Path) -> float:
+    """Percent of one core; see the top of this file."""
+    settings = _settings(folder, PEOPLE_OF_COST).model_copy(update={"ciphersuite": CIPHERSUITE})
+    async with running(settings) as server:
+        link = server.links.to(ROOM, "participant")
+        others = [
+            Participant(link, f"S{number}", camera=False) for number in range(PEOPLE_OF_COST - 1)
+        ]
+        for other in others:
+            await other.join()
+        # Speech by its bytes, but as loud as silence: moderation would mute twelve voices at once.
+        speech, level = speak(VOICES[0], "And this is how we all talk at once."), silence().level
+        stop = asyncio.Event()
+
+        async def keep_sending() -> None:
+            due, tick = monotonic(), 0
+            while not stop.is_set():
+                for other in others:
+                    other.send_audio(speech[tick % len(speech)].opus, level)
+                tick += 1
+                due += 1 / AUDIO_FRAMES_PER_S
+                await asyncio.sleep(due - monotonic())
+
+        sending = asyncio.create_task(keep_sending())
+        try:
+            person = await Person.enter(browser, server, "P")
+            await person.in_room()
+            await person.page.get_by_role("button", name="Camera off").click()
+            own = await person.slot()
+            slots = [slot for slot in range(PEOPLE_OF_COST) if slot != own]
+            await person.next_decoded([f"a{slot:x}" for slot in slots])
+            before, began = _threads(), monotonic()
+            opened = (await person.frames())["audio"]["open"]["frames"]
+            await asyncio.sleep(COST_S)
+            after, seconds = _threads(), monotonic() - began
+            opened = (await person.frames())["audio"]["open"]["frames"] - opened
+            expected = AUDIO_FRAMES_PER_S * len(slots) * seconds
+            if opened < 0.95 * expected:
+                raise RuntimeError(f"only {opened} of {expected:.0f} frames were opened")
+            await person.context.close()
+        finally:
+            stop.set()
+            await sending
+            for other in others:
+                await other.leave()
+    ticks = sum(count - before.get(task, 0) for task, count in after.items())
+    return 100 * ticks / os.sysconf("SC_CLK_TCK") / seconds
+
+
+def _settings(folder: Path, capacity: int) -> Settings:
+    return Settings(
+        host="127.0.0.1",
+        port=0,
+        data_dir=folder,
+        media_bind=["127.0.0.1"],
+        media_port=0,
+        room_capacity=capacity,
+        log_level="error",
+    )
+
+
 def percentile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
@@ -182,13 +301,17 @@ async def measure(
     joined_at: dict[str, float] = {}
     """By name, in Unix ms, when the room took them in."""
 
-    staying = [await Person.enter(browser, server, f"P{number}") for number in range(people)]
+    staying = [await Person.enter(browser, server, "P0", "facilitator")]
+    staying += [await Person.enter(browser, server, f"P{n}") for n in range(1, people)]
     for person in staying:
         await person.in_room()
     slots = [await person.slot() for person in staying]
     for person, slot in zip(staying, slots, strict=True):
-        await person.first_decoded(mids_of([other for other in slots if other != slot]))
+        await person.next_decoded(mids_of([other for other in slots if other != slot]))
     room = server.rooms.open(ROOM)
+    facilitator = next(one.id for one in room.members.values() if one.role == "facilitator")
+    # They all talk at the same time, all the time, and are to be heard.
+    room.moderator.command(events.SetLadder(by=facilitator, on=False))
     enter = room.enter
 
     def noting(*arguments: Any) -> Any:
@@ -200,33 +323,35 @@ async def measure(
     quiet: list[float] = []
     rekey: list[float] = []
     delays: list[float] = []
+    free = next(slot for slot in range(people + 1) if slot not in slots)
     for number in range(rounds):
         quiet += await gaps(staying, slots)
         name = f"N{number}"
-        newcomer, during = await asyncio.gather(
-            Person.enter(browser, server, name), gaps_at_join(staying, slots, joined_at, name)
+        newcomer = await Person.arrive(browser, server, name)
+        watching = [
+            asyncio.create_task(newcomer.next_decoded(mids_of(slots))),
+            *(asyncio.create_task(one.next_decoded(mids_of([free]))) for one in staying),
+        ]
+        await asyncio.sleep(0.2)  # for all to know how much they had decoded before
+        _, during, found = await asyncio.gather(
+            newcomer.join(),
+            gaps_at_join(staying, slots, joined_at, name),
+            asyncio.gather(*watching),
         )
         rekey += during
-        await newcomer.in_room()
-        own = await newcomer.slot()
-        for person in staying:
-            await person.forget(mids_of([own]))
-        found = await asyncio.gather(
-            newcomer.first_decoded(mids_of(slots)),
-            *(person.first_decoded(mids_of([own])) for person in staying),
-        )
         delays += [at - joined_at[name] for decoded in found for at in decoded.values()]
         await newcomer.page.get_by_role("button", name="Leave").click()
         rekey += await gaps(staying, slots)
         await newcomer.context.close()
-    frames = [await person.page.evaluate("() => window.benchFrames()") for person in staying]
+    frames = [await person.frames() for person in staying]
+    for person in staying:
+        await person.context.close()
     seal = statistics.fmean(
         one["audio"]["seal"]["totalUs"] / one["audio"]["seal"]["frames"] for one in frames
     )
     open_ = statistics.fmean(
         one["audio"]["open"]["totalUs"] / one["audio"]["open"]["frames"] for one in frames
     )
-    per_s = AUDIO_FRAMES_PER_S * (seal + (PEOPLE_IN_ESTIMATE - 1) * open_)
     return {
         "people": people,
         "joins": rounds,
@@ -236,7 +361,6 @@ async def measure(
         "quiet_gap_ms_p95": round(percentile(quiet, 0.95), 1),
         "seal_us": round(seal, 1),
         "open_us": round(open_, 1),
-        "audio_core_percent": round(per_s / 10_000, 2),
     }
 
 
@@ -250,24 +374,22 @@ async def gaps_at_join(
 
 
 async def run(people: int, rounds: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            host="127.0.0.1",
-            port=0,
-            data_dir=Path(folder),
-            media_bind=["127.0.0.1"],
-            media_port=0,
-            room_capacity=people + 1,
-        )
-        audio = f"--use-file-for-fake-audio-capture={tone(Path(folder))}"
-        async with running(settings) as server, async_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        audio = f"--use-file-for-fake-audio-capture={tone(folder)}"
+        camera = f"--use-fake-device-for-media-stream=fps={CAMERA_FPS}"
+        async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
-                executable_path=chromium(), args=[*CHROMIUM_FLAGS, *FAKE_DEVICES, audio]
+                executable_path=chromium(),
+                args=[*CHROMIUM_FLAGS, *FAKE_DEVICES, camera, audio],
             )
             try:
-                return await measure(browser, server, people, rounds)
+                async with running(_settings(folder, people + 1)) as server:
+                    result = await measure(browser, server, people, rounds)
+                result["audio_core_percent"] = round(await cost_of_audio(browser, folder), 2)
             finally:
                 await browser.close()
+    return result
 
 
 def main() -> None:

@@ -3,7 +3,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
-/** ts-mls without what the two ciphersuites here do not need, and with one of its checks mended. */
+/** ts-mls without what the two ciphersuites here do not need, and with two of its faults mended. */
 function tsMls(): Plugin {
   const inside = /\/node_modules\/ts-mls\//;
   const insideHpke = /\/node_modules\/(@hpke|mlkem)\//;
@@ -15,17 +15,40 @@ function tsMls(): Plugin {
     /^crypto$/,
   ];
   const leftOut = '\0not-in-this-build';
-  // RFC 9420 section 12.4.3.1: an unmerged leaf of a parent node must be below it, and be listed by
-  // the nodes between the two. ts-mls 1.6.4 asks instead that all nodes above the leaf list the
-  // same leaves, and so turns most people away from a group in which some have come and gone.
-  const mended: [wrong: string, right: string][] = [
-    [`!== "leaf" && !dp.includes(toNodeIndex(i))`, `!== "leaf" || !dp.includes(toNodeIndex(i))`],
-    [`of dp) {`, `of dp.slice(0, dp.indexOf(toNodeIndex(i)))) {`],
-    [
-      `!arraysEqual(dpNode.parent.unmergedLeaves, n.parent.unmergedLeaves)`,
-      `!dpNode.parent.unmergedLeaves.includes(unmergedLeaf)`,
+  const mended: Record<string, [wrong: string, right: string][]> = {
+    // RFC 9420 section 12.4.3.1: an unmerged leaf of a parent node must be below it, and be listed by
+    // the nodes between the two. ts-mls 1.6.4 asks instead that all nodes above the leaf list the
+    // same leaves, and so turns most people away from a group in which some have come and gone.
+    'clientState.js': [
+      [`!== "leaf" && !dp.includes(toNodeIndex(i))`, `!== "leaf" || !dp.includes(toNodeIndex(i))`],
+      [`of dp) {`, `of dp.slice(0, dp.indexOf(toNodeIndex(i)))) {`],
+      [
+        `!arraysEqual(dpNode.parent.unmergedLeaves, n.parent.unmergedLeaves)`,
+        `!dpNode.parent.unmergedLeaves.includes(unmergedLeaf)`,
+      ],
     ],
-  ];
+    // RFC 9420 section 7.4: the commit secret follows from the last node of the filtered path, which
+    // is not the root where half of the tree is blank. ts-mls 1.6.4 goes on to the root.
+    'pathSecrets.js': [
+      [
+        `const nextSecret = await`,
+        `if (tree[nextIndex] === undefined) break;\n        const nextSecret = await`,
+      ],
+      [`path[rootIndex]`, `path[topOf(tree, nodeIndex)]`],
+      [
+        `export function pathToPathSecrets`,
+        `export function topOf(tree, nodeIndex) {
+    const next = findFirstNonBlankAncestor(tree, nodeIndex);
+    return next === nodeIndex || tree[next] === undefined ? nodeIndex : topOf(tree, next);
+}
+export function pathToPathSecrets`,
+      ],
+    ],
+    'processMessages.js': [
+      [`import { pathToRoot }`, `import { pathToRoot, topOf }`],
+      [`pathSecrets[rootIndex]`, `pathSecrets[topOf(tree, toNodeIndex(secret.nodeIndex))]`],
+    ],
+  };
   return {
     name: 'ts-mls',
     enforce: 'pre',
@@ -42,8 +65,7 @@ function tsMls(): Plugin {
       if (!inside.test(id)) return null;
       // Its source maps lead to files that are not in the package.
       let code = (await readFile(id, 'utf8')).replace(/^\/\/# sourceMappingURL=.*/m, '');
-      if (!id.endsWith('/clientState.js')) return code;
-      for (const [wrong, right] of mended) {
+      for (const [wrong, right] of mended[id.slice(id.lastIndexOf('/') + 1)] ?? []) {
         if (code.split(wrong).length !== 2) this.error('ts-mls has changed: see vite.config.ts');
         code = code.replace(wrong, right);
       }

@@ -330,6 +330,7 @@ describe('encryption', () => {
     expect(stage.encryption.heard).toEqual([
       ['joined', 'id-0', 'waiting'],
       ['roster', 1],
+      ['roster', 1],
       { name: 'commit_due', payload: due },
       ['roster', 2],
       'offline',

@@ -100,6 +100,15 @@ describe('sealing', () => {
     expect((await counters())[0]).toBe(100);
   });
 
+  it('seals nothing once told to stop, until the next epoch, and goes on counting', async () => {
+    const { sealer } = pair();
+    await sealed(sealer, 1);
+    sealer.stop();
+    expect(await sealer.seal(frame(1), 'mi', true)).toBeNull();
+    sealer.setEpoch(keys(1));
+    expect(decodeHeader(await sealed(sealer, 1))?.counter).toBe(1n);
+  });
+
   it('counts each track by itself', async () => {
     const { sealer } = pair();
     await sealed(sealer, 1, 'mi');

@@ -135,6 +135,14 @@ describe('shownNames', () => {
     expect(shownNames([two, one])).toEqual(shownNames([one, two]));
     expect(shownNames([two, one]).get('y')).toBe('Ada (2)');
   });
+
+  it('leaves everyone the name they had, whoever comes on a leaf before theirs', () => {
+    const [ada, other] = [member(3, 'x', { name: 'Ada' }), member(0, 'y', { name: 'Ada' })];
+    const before = shownNames([ada]);
+    const after = shownNames([ada, other], before);
+    expect([after.get('x'), after.get('y')]).toEqual(['Ada', 'Ada (2)']);
+    expect(shownNames([ada, other], after)).toEqual(after);
+  });
 });
 
 describe('comings', () => {

@@ -492,10 +492,10 @@ export class Call {
       const joined = await this.#socket.request('join', { name, ...told, ...introduction });
       if (stale()) return;
       this.#edges.encryption.joined(joined.id, joined.group);
-      this.#edges.encryption.roster(joined.roster);
       this.#edges.memory.resume = joined.resume;
       this.#mediaTold = told;
       this.#roster = newer(this.#roster, joined.roster);
+      this.#edges.encryption.roster(this.#roster);
       this.#edges.session.joined(joined.id, joined.formats);
       this.#edges.session.roster(this.#edges.encryption.named(this.#roster).participants);
       const opened = this.#edges.createPeer((path) => this.#pathChanged(opened, path));
@@ -518,6 +518,8 @@ export class Call {
         peer: opened,
         link: wasIn ? 'reconnecting' : 'connecting',
       });
+      // One may have come in the meantime.
+      this.#edges.encryption.roster(this.#roster);
       this.#expectMedia();
       await this.#socket.request('answer', { sdp });
       if (stale()) return;

@@ -190,6 +190,7 @@ export class Encryption {
 
   left(): void {
     this.offline();
+    this.#edges.transforms.stopSealing();
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     this.#selfId = null;
@@ -208,7 +209,7 @@ export class Encryption {
       // The others may be in a later epoch, of which this page was not told.
       this.#lagging.set(mid, Date.now());
       this.#behind(0);
-      this.#enqueue(() => this.#catchUp());
+      this.#tend();
       return;
     }
     const place = this.#roster?.participants.find(
@@ -347,6 +348,7 @@ export class Encryption {
   ): Promise<void> {
     this.#commits.clear();
     this.#due = null;
+    this.#catchUpAt = this.#renewAt = null;
     if (standing === 'founder') {
       await this.#found(id);
       return;
@@ -433,7 +435,7 @@ export class Encryption {
     this.#catchUpAt ??= Date.now() + ms;
   }
 
-  async #catchUp(): Promise<void> {
+  #catchUp(): void {
     const state = this.#member();
     if (state === null || this.#asked !== null) return;
     this.#catchUpAt = null;
@@ -459,6 +461,8 @@ export class Encryption {
     this.#commits.clear();
     this.#due = null;
     this.#catchUpAt = this.#renewAt = null;
+    // Whoever was removed, or removed this page, has the old keys.
+    this.#edges.transforms.stopSealing();
     if (this.#view.phase === 'setting_up') return;
     this.#phaseSince = Date.now();
     this.#show({ phase: 'setting_up', epoch: null, safety: null });
@@ -509,7 +513,7 @@ export class Encryption {
         // Without an answer: if it was taken, it is in the log.
         if (answer.kind !== 'refused') {
           this.#behind(0);
-          await this.#catchUp();
+          this.#catchUp();
           return;
         }
         group.forget();
@@ -590,7 +594,10 @@ export class Encryption {
             this.#asked = null;
             await answered(answer);
           }),
-        (error: unknown) => this.#failed(error),
+        (error: unknown) => {
+          if (this.#asked === asked) this.#asked = null;
+          this.#failed(error);
+        },
       );
   }
 
@@ -607,7 +614,7 @@ export class Encryption {
       ownLeaf: state.ownLeaf,
       leaves: Object.fromEntries(state.members.map((one) => [one.id, one.leaf])),
     });
-    const names = shownNames(state.members);
+    const names = shownNames(state.members, this.#names);
     this.#names = new Map([...this.#names, ...names]);
     const members = state.members.map((one) => ({
       ...one,
@@ -653,7 +660,7 @@ export class Encryption {
     if (phase === 'secured' && now - this.#phaseSince >= FORGIVEN_MS) this.#renewals = 0;
     const isTime = (at: number | null) => at !== null && at <= now && this.#asked === null;
     if (isTime(this.#renewAt)) this.#enqueue(() => this.#renew());
-    else if (isTime(this.#catchUpAt)) this.#enqueue(() => this.#catchUp());
+    else if (isTime(this.#catchUpAt)) this.#catchUp();
     this.#look();
   }
 

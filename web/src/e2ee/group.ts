@@ -40,6 +40,7 @@ import { verifyKeyPackage } from 'ts-mls/keyPackage.js';
 import { verifyLeafNodeSignatureKeyPackage } from 'ts-mls/leafNode.js';
 import { decryptSenderData } from 'ts-mls/privateMessage.js';
 import type { Welcome } from '../wire/messages';
+import { toBase64 } from './base64';
 import {
   decodeCredential,
   encodeCredential,
@@ -89,6 +90,32 @@ export class GroupError extends Error {
     super(message, options);
     this.name = 'GroupError';
   }
+}
+
+/**
+ * No two nodes of a tree may have the same encryption key, nor two leaves the same signature key
+ * (RFC 9420 section 7.3). ts-mls does not look at the added ones, but at the whole tree when the
+ * next one joins: so one copied key would keep out all who come later.
+ */
+function checkKeysAreNew(
+  added: readonly KeyPackage[],
+  tree: RatchetTree,
+  removed: readonly number[],
+): void {
+  const taken = new Set<string>();
+  tree.forEach((node, at) => {
+    if (node === undefined || (at % 2 === 0 && removed.includes(at / 2))) return;
+    if (node.nodeType === 'parent') taken.add(toBase64(node.parent.hpkePublicKey));
+    else {
+      taken.add(toBase64(node.leaf.hpkePublicKey));
+      taken.add(toBase64(node.leaf.signaturePublicKey));
+    }
+  });
+  for (const { leafNode } of added)
+    for (const key of [leafNode.hpkePublicKey, leafNode.signaturePublicKey].map(toBase64)) {
+      if (taken.has(key)) throw new GroupError('bad', 'the key of another');
+      taken.add(key);
+    }
 }
 
 /** Epochs that are over and whose messages can still be read. */
@@ -255,14 +282,18 @@ export class Group {
   ): Promise<{ epoch: number; commit: Uint8Array; welcome: Uint8Array | null }> {
     return this.#inTurn(async () => {
       const { mls, state } = this.#here();
+      const keyPackages = add.map((bytes) => {
+        const message = decode(bytes);
+        if (message.wireformat !== 'mls_key_package')
+          throw new GroupError('bad', 'not a key package');
+        return message.keyPackage;
+      });
+      checkKeysAreNew(keyPackages, mls.ratchetTree, remove);
       const proposals: Proposal[] = [
         ...remove.map((removed): Proposal => ({ proposalType: 'remove', remove: { removed } })),
-        ...add.map((bytes): Proposal => {
-          const message = decode(bytes);
-          if (message.wireformat !== 'mls_key_package')
-            throw new GroupError('bad', 'not a key package');
-          return { proposalType: 'add', add: { keyPackage: message.keyPackage } };
-        }),
+        ...keyPackages.map(
+          (keyPackage): Proposal => ({ proposalType: 'add', add: { keyPackage } }),
+        ),
       ];
       const made = await createCommit(
         { state: mls, cipherSuite: this.#suite },
@@ -509,6 +540,11 @@ export async function inspectKeyPackage(
     if (credential === null || !fits) return null;
     if (!(await verifyLeafNodeSignatureKeyPackage(leafNode, suite.signature))) return null;
     if (!(await verifyKeyPackage(keyPackage, suite.signature))) return null;
+    // A key that nothing can be sealed to would spoil the commit for all, or each later one.
+    for (const bytes of [keyPackage.initKey, leafNode.hpkePublicKey]) {
+      const key = await suite.hpke.importPublicKey(bytes);
+      await suite.hpke.seal(key, new Uint8Array(1), new Uint8Array());
+    }
     return { id: await personId(leafNode.signaturePublicKey), credential };
   } catch {
     return null;

@@ -128,14 +128,21 @@ function described(role: Member['role']): string {
   return role === 'facilitator' ? 'a facilitator' : 'a participant';
 }
 
-/** Names by id, with numbers where two would look the same: “Ada”, “Ada (2)”. */
-export function shownNames(members: readonly Member[]): Map<string, string> {
+/**
+ * Names by id, with numbers where two would look the same: “Ada”, “Ada (2)”. Whoever had a name
+ * `before` keeps it, so that nobody who comes takes it over.
+ */
+export function shownNames(
+  members: readonly Member[],
+  before: ReadonlyMap<string, string> = new Map(),
+): Map<string, string> {
   const shown = new Map<string, string>();
   const taken = new Set<string>();
   const alike = (name: string) =>
     name.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim();
-  for (const { id, name } of [...members].sort((a, b) => a.leaf - b.leaf)) {
-    let unique = name;
+  const isOld = (one: Member) => Number(before.has(one.id));
+  for (const { id, name } of [...members].sort((a, b) => isOld(b) - isOld(a) || a.leaf - b.leaf)) {
+    let unique = before.get(id) ?? name;
     for (let n = 2; taken.has(alike(unique)); n++) unique = `${name} (${n})`;
     taken.add(alike(unique));
     shown.set(id, unique);

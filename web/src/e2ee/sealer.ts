@@ -16,6 +16,11 @@ export class Sealer {
     this.#epoch = { keys, schedule: new KeySchedule(keys.baseKey) };
   }
 
+  /** Seals nothing more, until there is a new epoch: who was removed still has the keys. */
+  stop(): void {
+    this.#epoch = null;
+  }
+
   /**
    * With `whole`, everything is sealed; else the first byte of video stays in the clear. Null as
    * long as there is no key: the frame must not be sent then.

@@ -18,6 +18,8 @@ export interface FrameTransforms {
   open(receiver: RTCRtpReceiver, mid: string): void;
   /** From now on sends with this epoch's keys, and receives with those of earlier ones for 10 s. */
   setEpoch(keys: EpochKeys): void;
+  /** Sends nothing more until the next `setEpoch`. */
+  stopSealing(): void;
   /** By mid, the id of the person whose frames come there. */
   setPlaces(places: Record<string, string>): void;
   /** Whether video is sealed whole; else its first byte stays in the clear. */
@@ -59,6 +61,7 @@ export function openTransforms(onTrouble: (trouble: Trouble) => void): FrameTran
       receiver.transform = transform({ side: 'open', mid });
     },
     setEpoch: (keys) => tell({ type: 'epoch', keys }),
+    stopSealing: () => tell({ type: 'stop_sealing' }),
     setPlaces: (places) => tell({ type: 'places', places }),
     setWholeFrames: (whole) => tell({ type: 'whole_frames', whole }),
     stats: () =>

@@ -8,6 +8,7 @@ export type TransformOptions = { side: 'seal'; mid: SentMid } | { side: 'open'; 
 
 export type ToWorker =
   | { type: 'epoch'; keys: EpochKeys }
+  | { type: 'stop_sealing' }
   | { type: 'places'; places: Record<string, string> }
   | { type: 'whole_frames'; whole: boolean }
   | { type: 'stats'; id: number };

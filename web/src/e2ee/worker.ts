@@ -161,6 +161,9 @@ scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
       opener.setEpoch(data.keys, performance.now());
       for (const keyFrames of received.values()) keyFrames.want();
       break;
+    case 'stop_sealing':
+      sealer.stop();
+      break;
     case 'places':
       opener.setPlaces(data.places);
       break;
