@@ -26,6 +26,7 @@ test: .make/python .make/node server/assets/index.html ## Run all tests
 	$(call need,chromium chromium)
 	$(call need,espeak-ng espeak-ng)
 	$(call need,redis-server redis-server)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory apt PACKAGES=postgresql
 	$(BIN)/pytest
 	npm --prefix web test
 

@@ -8,6 +8,9 @@ from typing import Protocol, cast
 
 import jwt
 
+from server.groups.persons import Person
+from server.groups.standing import Kind
+from server.storage.models import GroupRole
 from signaling.messages import MAX_SLOTS, Role
 from signaling.refusal import Refused
 
@@ -19,11 +22,65 @@ _ALGORITHM = "HS256"
 _ROLES: tuple[Role, ...] = ("participant", "facilitator")
 
 
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """Someone who comes to a session of a group; known to the server alone.
+
+    Args:
+        person: who they are.
+        group_id: to which group's session.
+        starts_at: to which of its sessions, UTC.
+        closes_at: when nobody can enter that any more, UTC.
+        group_role: in the group.
+        name: by which the group knows them.
+        pronouns: as chosen.
+        kind: by what they belong to the session.
+        key: by which the group's facilitators name them, see `server.groups.standing.Standing`.
+        waits: whether a facilitator has to let them in.
+    """
+
+    person: Person
+    group_id: str
+    starts_at: datetime
+    closes_at: datetime
+    group_role: GroupRole
+    name: str
+    pronouns: str | None
+    kind: Kind
+    key: str
+    waits: bool
+
+    @property
+    def role(self) -> Role:
+        """In the live room. Counselors moderate nothing there."""
+        return "facilitator" if self.group_role == "facilitator" else "participant"
+
+
 @dataclass(frozen=True)
 class Grant:
-    """What a link allows."""
+    """What a token allows.
+
+    Args:
+        role: in the room.
+        entrant: who comes, in rooms of groups; None for whoever has a link.
+    """
 
     role: Role
+    entrant: Entrant | None = None
+
+
+class ExpiredEntry(Refused):
+    """An entry token that was good once: enough for those who were here before.
+
+    Args:
+        grant: what it allowed.
+    """
+
+    def __init__(self, grant: Grant) -> None:
+        super().__init__(
+            "expired_token", "This way in has expired; please open the session's page again."
+        )
+        self.grant = grant
 
 
 @dataclass(frozen=True)
@@ -34,6 +91,8 @@ class Place:
     room: str
     slot: int
     role: Role
+    person: str | None = None
+    """The id of the entrant who had it; None for someone who came by a link."""
 
 
 class Admission(Protocol):
@@ -43,7 +102,8 @@ class Admission(Protocol):
         """What the bearer of ``token`` may do in ``room``.
 
         Raises:
-            Refused: ``bad_token``, ``expired_token`` or ``wrong_room``.
+            Refused: ``bad_token``, ``expired_token`` (`ExpiredEntry` in rooms of groups) or
+                ``wrong_room``.
         """
 
 
@@ -102,6 +162,7 @@ class ResumeTokens:
             "room": place.room,
             "slot": place.slot,
             "role": place.role,
+            "person": place.person,
             "exp": datetime.now(UTC) + RESUME_LIFETIME,
         }
         return jwt.encode(claims, self._secret, _ALGORITHM)
@@ -123,4 +184,4 @@ class ResumeTokens:
             return None
         if type(slot) is not int or not 0 <= slot < MAX_SLOTS:
             return None
-        return Place(claims["sub"], room, slot, cast(Role, claims["role"]))
+        return Place(claims["sub"], room, slot, cast(Role, claims["role"]), claims.get("person"))

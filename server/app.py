@@ -6,19 +6,28 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
 from relay import Relay
+from server.accounts import sessions
+from server.accounts.services import account_services
 from server.addresses import media_announce
 from server.admission import LinkTokens, ResumeTokens
+from server.api.app import add_api
+from server.api.every_route import ROUTES
+from server.api.routes import Services
+from server.api.routes_entry import ENTRY_TOKENS
+from server.entrance import Entrance, EntryTokens
 from server.errors import plain_errors
 from server.formats import load_formats, shipped_formats
+from server.group_sessions import GroupSessions
 from server.health import add_health
 from server.links import Links
 from server.listener import listen
@@ -28,6 +37,7 @@ from server.proxy import client_address
 from server.rooms import Rooms
 from server.secret import server_secret
 from server.security import secure_responses
+from server.services import open_services
 from server.settings import Settings, SettingsError
 from signaling.namespace import Wire
 
@@ -42,16 +52,37 @@ RELAY = web.AppKey("relay", Relay)
 ROOMS = web.AppKey("rooms", Rooms)
 WIRE = web.AppKey("wire", Wire)
 TOKENS = web.AppKey("tokens", LinkTokens)
+SERVICES = web.AppKey("services", Services)
 
 
 async def create_app(settings: Settings) -> web.Application:
-    """Open the media port and make the application around it; cleaning it up closes everything.
+    """Open the database and the media port and make the application around them.
+
+    Cleaning it up closes everything.
 
     Raises:
-        SettingsError: if the media port or the secret's file cannot be used.
+        SettingsError: if the media port, the secret's file, the database or the key ring cannot be
+            used.
     """
+    async with AsyncExitStack() as stack:
+        app = await _create_app(settings, stack)
+        opened = stack.pop_all()
+
+    async def close(_: web.Application) -> None:
+        await opened.aclose()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+async def _create_app(settings: Settings, stack: AsyncExitStack) -> web.Application:
     secret = server_secret(settings)
-    tokens = LinkTokens(secret)
+    accounts = stack.enter_context(account_services())
+    services = await stack.enter_async_context(open_services(settings, accounts))
+    tokens, entries = LinkTokens(secret), EntryTokens(secret)
+    services = replace(services, more={**services.more, ENTRY_TOKENS: entries})
+    groups = GroupSessions(services.storage)
+    stack.push_async_callback(groups.close)
     formats = load_formats(settings.formats_dir or shipped_formats())
     try:
         relay = await Relay.open(
@@ -62,16 +93,19 @@ async def create_app(settings: Settings) -> web.Application:
             f"Cannot open UDP port {settings.media_port} on {', '.join(settings.media_bind)} "
             f"(settings media_port and media_bind): {error.strerror}."
         ) from None
+    stack.push_async_callback(relay.close)
     rooms = Rooms(
         relay=relay,
-        admission=tokens,
+        admission=Entrance(tokens, entries),
         resume=ResumeTokens(secret),
         formats=formats,
         ciphersuite=settings.ciphersuite,
         capacity=settings.room_capacity,
         max_rooms=settings.max_rooms,
         grace_s=settings.rejoin_grace_s,
+        groups=groups,
     )
+    stack.push_async_callback(rooms.close)
     wire = Wire(
         rooms,
         origin_allowed=lambda origin, request: _origin_allowed(settings, origin, request),
@@ -81,7 +115,9 @@ async def create_app(settings: Settings) -> web.Application:
     )
     app = web.Application(middlewares=[plain_errors], client_max_size=MAX_BODY_BYTES)
     app[RELAY], app[ROOMS], app[WIRE], app[TOKENS] = relay, rooms, wire, tokens
-    secure_responses(app, https=(settings.public_url or "").startswith("https:"))
+    app[SERVICES] = services
+    https = (settings.public_url or "").startswith("https:")
+    secure_responses(app, https=https)
     wire.attach(app)
     add_health(app, ready=lambda: not wire.stopping and not relay.closed)
     token = settings.metrics_token
@@ -90,21 +126,25 @@ async def create_app(settings: Settings) -> web.Application:
         HoldspaceCollector(relay, rooms, wire),
         None if token is None else token.get_secret_value(),
     )
+    add_api(
+        app,
+        services,
+        ROUTES,
+        partial(sessions.resolve, in_live_session=rooms.has_account),
+        https=https,
+        changed=rooms.review_soon,
+    )
     add_pages(app)
 
     async def stop(_: web.Application) -> None:
         await wire.stop()
 
-    async def close(_: web.Application) -> None:
-        await rooms.close()
-        await relay.close()
-
     async def start(_: web.Application) -> None:
+        groups.start()
         wire.start()
 
     app.on_startup.append(start)
     app.on_shutdown.append(stop)
-    app.on_cleanup.append(close)
     return app
 
 

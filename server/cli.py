@@ -8,17 +8,21 @@ import importlib.util
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from server.accounts import invitations
+from server.accounts.links import Site
 from server.admission import LinkTokens
 from server.app import RunningServer, running
 from server.links import Links
 from server.log import configure_logging
+from server.operations import Premises, add_commands
 from server.secret import server_secret
+from server.services import keyring_of
 from server.settings import SECRET_KEYS, Settings, SettingsError, load_settings
 
 DEMO_ROOM = "demo"
@@ -88,6 +92,17 @@ def link(arguments: dict[str, Any]) -> int:
         print(f"holdspace: This is no name for a room: {error}.", file=sys.stderr)
         return 2
     return 0
+
+
+def _premises(arguments: Mapping[str, Any]) -> Premises:
+    settings = load_settings(_flags(arguments), file=arguments["config"])
+    url = settings.database_url
+    return Premises(
+        data_dir=settings.data_dir,
+        database_url=None if url is None else url.get_secret_value(),
+        keyring=keyring_of(settings),
+        base_url=settings.public_url or f"http://localhost:{settings.port}",
+    )
 
 
 async def _run(
@@ -199,6 +214,15 @@ def _parser() -> argparse.ArgumentParser:
     described.add_argument("--room", required=True, help="the room's name, such as tuesday-circle")
     described.add_argument("--role", required=True, choices=["participant", "facilitator"])
     _add_settings(described, only={"host", "port", "public_url", "data_dir", "link_hours"})
+    add_commands(
+        commands,
+        premises=_premises,
+        add_settings=lambda described: _add_settings(
+            described, only={"data_dir", "public_url", "port", "keyring_file"}
+        ),
+        invite=invitations.create_first_administrator,
+        link=lambda url, token: Site(url).invitation(token),
+    )
     return parser
 
 
@@ -230,7 +254,7 @@ def _add_settings(parser: argparse.ArgumentParser, only: set[str] | None = None)
         )
 
 
-def _flags(arguments: dict[str, Any]) -> dict[str, Any]:
+def _flags(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.removeprefix("setting_"): value
         for name, value in arguments.items()

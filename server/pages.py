@@ -17,13 +17,19 @@ NO_CACHE = "no-cache"
 FOR_A_YEAR = "public, max-age=31536000, immutable"
 """For files whose names change with their contents."""
 
+_PAGES = (
+    "(sign-in|invitation|first-run|verify-email|reset-password|retention|account|guest"
+    "|(administration|groups|make-ups)(/[a-zA-Z0-9_.:-]{1,128}){0,5})"
+)
+"""The paths that the client has pages for, beside rooms."""
+
 _FILE = "[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,99}"
 """One path segment with no separator, no leading dot and no name too long for a file system:
 nothing outside the folder."""
 
 
 def add_pages(app: web.Application, assets: Path = ASSETS) -> None:
-    """Serve the client: its page for ``/`` and every room, and its files.
+    """Serve the client: its page for ``/``, every room and every other page, and its files.
 
     Args:
         app: the application, before it is started.
@@ -45,6 +51,7 @@ def add_pages(app: web.Application, assets: Path = ASSETS) -> None:
 
     app.router.add_get("/", page)
     app.router.add_get("/room/{room:[a-z0-9][a-z0-9-]{0,62}}{slash:/?}", page)
+    app.router.add_get(f"/{{page:{_PAGES}}}{{slash:/?}}", page)
     app.router.add_get(f"/assets/{{file:{_FILE}}}", hashed_file)
     app.router.add_get(f"/{{file:{_FILE}}}", file)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from secrets import randbits, token_urlsafe
 from time import time
@@ -13,7 +13,7 @@ import structlog
 
 from moderation.formats import Formats
 from relay import Fingerprint, Peer, PeerState, Relay, RemoteParameters, SourceSsrcs
-from server.admission import Place
+from server.admission import Entrant, Place
 from server.encryption import Encryption
 from server.moderator import Moderator
 from server.tasks import Tasks
@@ -72,6 +72,8 @@ class Member:
     peer: Peer
     page: Page | None
     """None while the socket is lost."""
+    entrant: Entrant | None = None
+    """Who they are, in rooms of groups."""
     screen: bool = False
     may_speak: bool = False
     """Whether the moderator lets their voice through."""
@@ -115,6 +117,7 @@ class Room:
         ciphersuite: what its MLS groups are made with.
         grace_s: for how many seconds the place of someone whose connection broke is kept.
         tasks: owns the room's timers.
+        on_presence: is told of everyone who gets a place (True) or loses it (False).
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class Room:
         ciphersuite: Ciphersuite,
         grace_s: float,
         tasks: Tasks,
+        on_presence: Callable[[Member, bool], None],
     ) -> None:
         self.name = name
         self.capacity = capacity
@@ -135,6 +139,7 @@ class Room:
         self._relay = relay
         self._grace_s = grace_s
         self._tasks = tasks
+        self._on_presence = on_presence
         # From the clock, so that a page that comes back after a restart sees it grow.
         self._version = int(time() * 1000)
         self._changed = asyncio.Event()
@@ -163,7 +168,15 @@ class Room:
 
     # --- coming and going ----------------------------------------------------------------------
 
-    def enter(self, page: Page, person: str, role: Role, join: Join, place: Place | None) -> Member:
+    def enter(
+        self,
+        page: Page,
+        person: str,
+        role: Role,
+        join: Join,
+        place: Place | None,
+        entrant: Entrant | None = None,
+    ) -> Member:
         """Give `person`, whose id is not in the room yet, a place.
 
         It is their former one if that is free, else the lowest free slot.
@@ -187,11 +200,13 @@ class Room:
             camera=join.camera,
             peer=self._new_peer(),
             page=page,
+            entrant=entrant,
         )
         self.members[member.id] = member
         self._occupied.set()
         self._empty.clear()
         self._connect(member)
+        self._on_presence(member, True)
         return member
 
     def reenter(self, page: Page, member: Member, join: Join) -> Page | None:
@@ -231,6 +246,7 @@ class Room:
             self._empty.set()
             self._occupied.clear()
         self._note_change()
+        self._on_presence(member, False)
 
     def lost(self, member: Member) -> None:
         """The member's socket is gone: keep their place for a while."""

@@ -15,6 +15,8 @@ _USED_FEATURES = (
     "display-capture",
     "fullscreen",
     "microphone",
+    "publickey-credentials-create",
+    "publickey-credentials-get",
     "screen-wake-lock",
     "speaker-selection",
 )
@@ -31,7 +33,6 @@ _UNUSED_FEATURES = (
     "midi",
     "payment",
     "picture-in-picture",
-    "publickey-credentials-get",
     "serial",
     "storage-access",
     "usb",

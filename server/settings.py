@@ -36,7 +36,7 @@ DEFAULT_FILE = Path("config/holdspace.toml")
 ENVIRONMENT_PREFIX = "HOLDSPACE_"
 FILE_VARIABLE = "HOLDSPACE_CONFIG"
 
-SECRET_KEYS = frozenset({"secret", "metrics_token"})
+SECRET_KEYS = frozenset({"secret", "metrics_token", "database_url", "keyring", "smtp_password"})
 """Not accepted as flags, which anyone on the machine can see."""
 
 
@@ -87,13 +87,44 @@ class Settings(BaseSettings):
         "begin with it, and only its pages may connect.",
     )
     data_dir: Path = Field(
-        Path("data"), description="Folder for what the server keeps: its generated secret."
+        Path("data"),
+        description="Folder for what the server keeps: its database, generated secret and the "
+        "audit's anchor.",
     )
     secret: SecretStr | None = Field(
         None,
         min_length=32,
         description="At least 32 characters that sign links. If it is not set, one is made at the "
         "first start and kept in data_dir. Whoever knows it can make links.",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database, such as postgresql://holdspace:password@db/holdspace. "
+        "If it is not set, an SQLite file in data_dir.",
+    )
+    keyring_file: Path | None = Field(
+        None,
+        description="File of the keys that seal names, contacts and notes in the database, made "
+        "by `holdspace keys new`. With a public_url the server does not start without one; "
+        "without, it makes one in data_dir.",
+    )
+    keyring: SecretStr | None = Field(
+        None, description="The text of such a file, instead of a file."
+    )
+    smtp_host: str | None = Field(
+        None,
+        description="Server that sends email. If it is not set, links are shown to pass on.",
+    )
+    smtp_port: int = Field(587, ge=1, le=65_535, description="Its TCP port.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls",
+        description="How the way there is encrypted: starttls, tls, or none for one on this "
+        "machine.",
+    )
+    smtp_user: str | None = Field(None, description="Name to log in to it with.")
+    smtp_password: SecretStr | None = Field(None, description="Password to log in to it with.")
+    smtp_from: str | None = Field(
+        None, description="Address that emails come from; needed with smtp_host."
     )
     media_bind: Addresses = Field(
         ["0.0.0.0", "::"],

@@ -47,6 +47,11 @@ WireCode = Literal[
     "screen_taken",
     "bad_key_package",
     "identity_taken",
+    "wrong_name",
+    "not_let_in",
+    "may_not_enter",
+    "not_waiting",
+    "cannot_keep_out",
     "not_in_group",
     "stale_epoch",
     "epoch_gone",
@@ -67,6 +72,9 @@ Connection = Literal["connecting", "connected", "reconnecting"]
 Phase = Literal["lobby", "check_in", "work", "check_out", "ended"]
 
 FormatKind = Literal["open", "queue", "circle", "presentation"]
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories of control and format characters."""
 
 _JOINERS = "\u200c\u200d"
 
@@ -159,8 +167,7 @@ class Join(Message):
 
         The two zero-width joiners are let through: Persian names and many emoji need them.
         """
-        hidden = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-        if any(unicodedata.category(char) in hidden for char in name if char not in _JOINERS):
+        if any(unicodedata.category(char) in _HIDDEN for char in name if char not in _JOINERS):
             raise ValueError("has a character that cannot be shown")
         if not any(unicodedata.category(char)[0] in "LNPS" for char in name):
             raise ValueError("has nothing that can be seen")
@@ -193,6 +200,14 @@ class RestartIce(Message):
 
 class Leave(Message):
     """Event ``leave``: give up one's place; acknowledged with Ok."""
+
+
+class Knock(Message):
+    """Event ``knock``: ask to be let in; acknowledged with Ok.
+
+    What comes then is ``waiting``, at once ``let_in`` for whom nobody has to let in, or
+    ``removed``. Until ``let_in``, ``join`` is refused as ``not_let_in``.
+    """
 
 
 # --- Requests: the floor and one's own needs (RFC 8855 section 10) -----------------------------
@@ -327,6 +342,46 @@ class AcknowledgeAlert(Message):
     """Event ``acknowledge_alert``."""
 
     alert: int
+
+
+WaitingId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+"""A `WaitingPerson.id`."""
+
+
+def _sentence(text: str) -> str:
+    """Refuse what could not be shown as words."""
+    if any(unicodedata.category(char) in _HIDDEN for char in text if char not in _JOINERS):
+        raise ValueError("has a character that cannot be shown")
+    return text
+
+
+class Admit(Message):
+    """Event ``admit``: let people in from the waiting room.
+
+    They are named one by one, so that nobody comes in whom the facilitator has not seen. Who does
+    not wait any more is passed over; where nobody is left, it is refused as ``not_waiting``.
+    """
+
+    who: Annotated[list[WaitingId], Field(min_length=1, max_length=64)]
+
+
+class TurnAway(Message):
+    """Event ``turn_away``: do not let someone in now; they may knock again."""
+
+    who: WaitingId
+    message: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+    """What they are told, in kind words."""
+
+    _can_be_shown = field_validator("message")(_sentence)
+
+
+class RemovePerson(Message):
+    """Event ``remove_person``: take a participant out of the room."""
+
+    who: PersonId
+    keep_out: bool
+    """Whether they cannot come back in this session; otherwise they can knock again. Who came by
+    a link without an account cannot be kept out (``cannot_keep_out``)."""
 
 
 # --- Requests: end-to-end encryption (docs/security.md) -----------------------------------------
@@ -485,6 +540,11 @@ class Welcome(Message):
     """How many people are in the room now."""
     ciphersuite: Ciphersuite
     """What key packages must be made for."""
+    name: str | None
+    """How this person is called in the group that meets here, and has to join; null: they
+    choose."""
+    waits: bool
+    """Whether a facilitator has to let them in: ``knock`` before ``join``."""
 
 
 class Stopping(Message):
@@ -496,8 +556,55 @@ class Stopping(Message):
 class Removed(Message):
     """Event ``removed``: this page is no longer in the room and must not reconnect by itself."""
 
-    code: Literal["joined_elsewhere", "idle"]
+    code: Literal["joined_elsewhere", "idle", "turned_away", "taken_out", "kept_out"]
+    """``turned_away`` from the waiting room; ``taken_out`` of the room, but they can knock again;
+    ``kept_out`` where it makes no sense to."""
     message: str
+
+
+# --- Events: the waiting room -------------------------------------------------------------------
+
+
+class InWaitingRoom(Message):
+    """Event ``waiting``: this person is in the waiting room; replaces the one before it."""
+
+    attended: bool
+    """Whether a facilitator is in the room, who sees them wait."""
+    text: str
+    """The same in kind words."""
+
+
+class LetIn(Message):
+    """Event ``let_in``: now ``join``."""
+
+
+class WaitingPerson(Message):
+    """Someone who waits, as facilitators see them."""
+
+    id: str
+    """Made up for this wait; for ``admit`` and ``turn_away``."""
+    person: str
+    """By which the group's facilitators know them in the HTTP API, such as to see where they
+    are: of a membership, a guest, or an absence that is made up."""
+    name: str
+    pronouns: str | None
+    role: Role
+    kind: Literal["member", "guest", "make_up"]
+    waited_ms: int
+    """For how long, when this was sent."""
+    away: bool
+    """Their connection is lost; they may come back."""
+    signed: bool
+    """All agreements, in their present version. Nobody gets as far as here without."""
+    confirmed: bool
+    """Where they are now and whom to call, for this session; likewise."""
+
+
+class WaitingRoom(Message):
+    """Event ``waiting_room``, to facilitators alone: who waits, the longest first; replaces the
+    one before it."""
+
+    people: list[WaitingPerson]
 
 
 # --- Events: the floor, as everyone sees it -----------------------------------------------------
@@ -804,6 +911,7 @@ REQUESTS: dict[str, Request] = {
     "share_screen": Request(ShareScreen, Ok, EVERYONE),
     "restart_ice": Request(RestartIce, Offer, EVERYONE),
     "leave": Request(Leave, Ok, EVERYONE),
+    "knock": Request(Knock, Ok, EVERYONE),
     "commit": Request(Commit, Ok, EVERYONE),
     "catch_up": Request(CatchUp, CaughtUp, EVERYONE),
     "renew": Request(Renew, Renewed, EVERYONE),
@@ -832,6 +940,9 @@ REQUESTS: dict[str, Request] = {
     "forgive": Request(Forgive, Ok, FACILITATORS),
     "set_ladder": Request(SetLadder, Ok, FACILITATORS),
     "acknowledge_alert": Request(AcknowledgeAlert, Ok, FACILITATORS),
+    "admit": Request(Admit, Ok, FACILITATORS),
+    "turn_away": Request(TurnAway, Ok, FACILITATORS),
+    "remove_person": Request(RemovePerson, Ok, FACILITATORS),
 }
 """By event name, all that a browser may ask."""
 
@@ -840,6 +951,9 @@ EVENTS: dict[str, type[Message]] = {
     "roster": Roster,
     "stopping": Stopping,
     "removed": Removed,
+    "waiting": InWaitingRoom,
+    "let_in": LetIn,
+    "waiting_room": WaitingRoom,
     "floor": Floor,
     "own": Own,
     "your_turn": YourTurn,

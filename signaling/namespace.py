@@ -80,7 +80,7 @@ class Visit(Protocol):
 
     @property
     def joined(self) -> bool:
-        """Whether this socket is in the room now."""
+        """Whether this socket is in the room or its waiting room now; it is not idle then."""
 
     def welcome(self) -> Welcome:
         """What to send once the socket is open."""

@@ -25,6 +25,7 @@ REQUESTS: dict[str, Rate] = {
     "share_screen": Rate(10, 1),
     "restart_ice": Rate(5, 0.25),
     "leave": Rate(5, 0.5),
+    "knock": Rate(5, 0.2),
     "commit": Rate(30, 10),
     "catch_up": Rate(10, 1),
     "renew": Rate(5, 0.5),
@@ -53,6 +54,9 @@ REQUESTS: dict[str, Rate] = {
     "forgive": Rate(15, 2),
     "set_ladder": Rate(10, 1),
     "acknowledge_alert": Rate(30, 4),
+    "admit": Rate(20, 2),
+    "turn_away": Rate(20, 2),
+    "remove_person": Rate(10, 1),
 }
 """Each kind of request; one that comes sooner is refused as ``too_fast``."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Literal, NamedTuple, TypedDict
 
 import mls_rs_uniffi as mls
@@ -21,6 +23,8 @@ _EXPORTER_LABEL: Final = b"SFrame 1.0 Base Key"
 _BASE_KEY_LENGTH: Final = 16
 _SHORTEST_CHAT: Final = 256
 """Bytes that a chat message is padded to at least."""
+_KEPT_KEY_PACKAGES: Final = 4
+"""A Welcome may be on its way for one that is no longer the latest."""
 
 
 class GroupFailure(Exception):
@@ -48,7 +52,10 @@ class Member:
 
     def __init__(self, name: str, role: Role) -> None:
         self._keys = mls.generate_signature_keypair(_SUITE)
-        self._client = self._client_for(Credential(name, role).encode(), self._public_key)
+        self._identity = Credential(name, role).encode()
+        # One for each key package, the latest first: a client that has been in a group cannot
+        # come into it again later, as what it has stored of its epochs would have a gap.
+        self._clients: deque[mls.Client] = deque(maxlen=_KEPT_KEY_PACKAGES)
         self.name = name
         self.role: Role = role
         self.id = person_id(self._public_key)
@@ -79,19 +86,22 @@ class Member:
         return self._group is not None
 
     @property
-    def pending(self) -> bool:
-        """Whether a commit of one's own waits for the delivery service's word."""
-        return self._pending is not None
+    def pending(self) -> CommitDraft | None:
+        """A commit of one's own that waits for the delivery service's word."""
+        return self._pending
 
     def key_package(self) -> bytes:
         """A fresh one, as an MLSMessage."""
-        return bytes(self._client.generate_key_package_message().to_bytes())
+        client = self._client_for(self._identity, self._public_key)
+        self._clients.appendleft(client)
+        return bytes(client.generate_key_package_message().to_bytes())
 
     # --- coming and going ----------------------------------------------------------------------
 
     def found(self, group_id: bytes) -> None:
         """Begin a group, alone in it."""
-        self._enter(self._client.create_group(group_id), group_id, 0)
+        client = self._client_for(self._identity, self._public_key)
+        self._enter(client.create_group(group_id), group_id, 0)
 
     def join(self, group_id: bytes, welcome: bytes) -> None:
         """Come in by a welcome to one of one's key packages.
@@ -100,7 +110,7 @@ class Member:
             GroupFailure: it is for someone else, or another group.
         """
         try:
-            group = self._client.join_group(None, mls.Message.from_bytes(welcome)).group
+            group = self._open(mls.Message.from_bytes(welcome))
             # The binding does not tell group and epoch, but every message that it makes does.
             sample = read_private_message(group.encrypt_application_message(b"").to_bytes())
         except mls.Error as error:
@@ -108,6 +118,12 @@ class Member:
         if sample.group != group_id:
             raise GroupFailure("The welcome is to another group.")
         self._enter(group, group_id, sample.epoch)
+
+    def _open(self, welcome: mls.Message) -> mls.Group:
+        for client in self._clients:
+            with suppress(mls.Error):
+                return client.join_group(None, welcome).group
+        raise GroupFailure("The welcome is for none of this member's key packages.")
 
     def forget(self) -> None:
         """Be in no group."""

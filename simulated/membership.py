@@ -25,7 +25,7 @@ from signaling.messages import (
     Waiting,
 )
 from signaling.mls import NotMls, read_key_package
-from simulated.group import GroupFailure, Member
+from simulated.group import CommitDraft, GroupFailure, Member
 from simulated.sealing import EpochKeys
 from simulated.visitor import RequestRefused
 
@@ -89,9 +89,8 @@ class Membership:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+            task, self._task = self._task, None
+            await end(task)
 
     async def _run(self) -> None:
         while True:
@@ -199,26 +198,15 @@ class Membership:
     async def _do_duty(self) -> None:
         """Make the commit that is due, if it is due from where this member is."""
         member, due = self.member, self._due
-        if due is None or not member.is_in or member.pending:
+        if due is None or not member.is_in:
             return
         if (due.group, due.epoch) != (member.group_id, member.epoch):
             return
-        people = {i: person_id(leaf.signature_key) for i, leaf in member.leaves().items()}
-        leaving = [
-            one.leaf for one in due.remove if people.get(one.leaf) == one.id and one.id != member.id
-        ]
-        waiting = [
-            one.key_package
-            for one in due.add
-            if one.id not in people.values() and self._is_known(one)
-        ]
-        # One after the other: once the removals are through, the additions will be due again.
-        if leaving:
-            draft = member.remove(leaving)
-        elif waiting:
-            draft = member.add(waiting)
-        else:
+        # One that waits was lost with the connection: mls-rs makes no other in its place.
+        draft = member.pending or self._draft(due)
+        if draft is None:
             return
+        self._due = None
         commit = Commit(
             group=member.group_id, epoch=draft.epoch, commit=draft.commit, welcome=draft.welcome
         )
@@ -230,6 +218,28 @@ class Membership:
             return  # the commit that won is on its way, and ends this one
         member.applied()
         self._began()
+
+    def _draft(self, due: CommitDue) -> CommitDraft | None:
+        """What of a duty this member can do now."""
+        member = self.member
+        leaves = member.leaves()
+        people = {index: person_id(leaf.signature_key) for index, leaf in leaves.items()}
+        leaving = [
+            one.leaf for one in due.remove if people.get(one.leaf) == one.id and one.id != member.id
+        ]
+        # One after the other: once the removals are through, the additions will be due again.
+        if leaving:
+            return member.remove(leaving)
+        taken = {leaf.identity for leaf in leaves.values()}
+        waiting = []
+        for one in due.add:
+            if one.id in people.values() or not self._is_known(one):
+                continue
+            identity = read_key_package(one.key_package).leaf.identity
+            if identity not in taken:  # mls-rs has no two members with the same credential
+                taken.add(identity)
+                waiting.append(one.key_package)
+        return member.add(waiting) if waiting else None
 
     def _is_known(self, waiting: Waiting) -> bool:
         """Whether someone is who the roster says, by what they have signed themselves."""
@@ -249,3 +259,14 @@ class Membership:
 
     def _began(self) -> None:
         self._listener.epoch_began(self.member.epoch_keys())
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task, until it is over.
+
+    Once may not do: `asyncio.wait_for` of Python 3.11, by which Socket.IO waits, drops a
+    cancellation that comes together with what it waits for.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)

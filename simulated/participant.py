@@ -20,7 +20,7 @@ from relay.profile import OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE
 from signaling.messages import Audience, Chat, Join, Media, Message, Removed, Role, Roster, Stopping
 from signaling.sdp import SCREEN_MID
 from simulated.group import Member
-from simulated.membership import Membership
+from simulated.membership import Membership, end
 from simulated.rtp import (
     FrameAssembler,
     Level,
@@ -203,17 +203,21 @@ class Participant:
 
     async def leave(self) -> None:
         """Go for good."""
-        if self._staying is not None:
-            self._staying.cancel()
-            await asyncio.wait([self._staying])
-            self._staying = None
+        await self._stop_staying()
         if self._visitor is not None and not self._visitor.gone.is_set():
             with contextlib.suppress(ConnectionError):
                 await self._visitor.request("leave", {})
         await self._disconnect()
 
+    async def _stop_staying(self) -> None:
+        """Do not come back any more."""
+        if self._staying is not None:
+            await end(self._staying)
+            self._staying = None
+
     async def drop_connection(self) -> None:
         """Lose the socket, as on a bad network."""
+        self._connected = False
         if self._visitor is not None:
             await self._visitor.leave()
 
@@ -286,7 +290,8 @@ class Participant:
             await asyncio.sleep(pause)
             try:
                 await self._connect()
-            except (ConnectionError, TimeoutError):
+            except (OSError, AssertionError):
+                # The latter is how aiohttp fails when a WebSocket is lost while it is made.
                 self._retry_after_s = min(2 * pause, LONGEST_RETRY_S)
                 self._visitor.gone.set()
             else:

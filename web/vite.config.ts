@@ -89,7 +89,10 @@ export default defineConfig({
   },
   server: {
     // `npx vite` next to a running server, to work on the page with hot reload.
-    proxy: { '/socket.io': { target: 'http://127.0.0.1:8080', ws: true } },
+    proxy: {
+      '/socket.io': { target: 'http://127.0.0.1:8080', ws: true },
+      '/api': { target: 'http://127.0.0.1:8080' },
+    },
   },
   test: {
     environment: 'node',

@@ -83,6 +83,8 @@ def script(seed: int, count: int, pace_s: float) -> list[Action]:
                 if who not in BROWSERS or kind not in _ONLY_SIMULATED
             }
             [kind] = random.choices([*chances], [*chances.values()])
+        if kind in ("leave", "vanish") and len(actions) + len(names) - len(present) + 2 > count:
+            kind = "drop"  # there would be no action left to bring them in again
         pause = 0.0 if random.random() < 0.4 else random.uniform(0, 2 * pace_s / 0.6)
         actions.append(Action(kind, who, random.uniform(1.5, 6), pause))
         if kind == "join":
@@ -140,6 +142,11 @@ class Person(ABC):
         self.link = link
         self.present = False
 
+    @property
+    @abstractmethod
+    def shown(self) -> str:
+        """Their name in the room."""
+
     @abstractmethod
     async def join(self) -> None: ...
 
@@ -174,9 +181,8 @@ class Restless(Participant):
         await self.lose(0.3)
 
     async def vanish(self) -> None:
-        assert self._staying is not None
-        self._staying.cancel()
-        await asyncio.wait([self._staying])
+        """Go without a word."""
+        await self._stop_staying()
         await self._disconnect()
 
     async def freeze(self, seconds: float) -> None:
@@ -206,10 +212,13 @@ class Restless(Participant):
         return self._member.epoch_keys().base_key
 
     @property
-    def is_listening(self) -> bool:
-        """Whether what the delivery service says is still heeded."""
-        task = None if self._membership is None else self._membership._task
-        return task is not None and not task.done()
+    def failure(self) -> BaseException | None:
+        """What ended their part in the group's work or their coming back, if anything did."""
+        part = None if self._membership is None else self._membership._task
+        for task in (part, self._staying):
+            if task is not None and task.done() and not task.cancelled() and task.exception():
+                return task.exception()
+        return None
 
 
 class SimulatedPerson(Person):
@@ -218,10 +227,19 @@ class SimulatedPerson(Person):
     def __init__(self, server: RunningServer, name: str, link: str, cert: RTCCertificate) -> None:
         super().__init__(server, name, link)
         self.certificate = cert
+        self._joins = 0
         self.me = self._new()
 
     def _new(self) -> Restless:
-        return Restless(self.link, self.name, camera=False, certificate=self.certificate)
+        # Someone new each time, as another name: mls-rs has no two members with one credential.
+        self._joins += 1
+        return Restless(
+            self.link, f"{self.name} {self._joins}", camera=False, certificate=self.certificate
+        )
+
+    @property
+    def shown(self) -> str:
+        return self.me.name
 
     async def join(self) -> None:
         self.me = self._new()
@@ -242,6 +260,10 @@ class BrowserPerson(Person):
         super().__init__(server, name, link)
         self.visit = visit
 
+    @property
+    def shown(self) -> str:
+        return self.name
+
     async def join(self) -> None:
         await self.visit.page.goto("about:blank")
         await self.visit.page.goto(self.link)
@@ -258,12 +280,11 @@ class BrowserPerson(Person):
         )
 
     async def lose(self, seconds: float) -> None:
-        member = seat_of(self.server, self.name)
-        if member is None or not isinstance(member.page, Seat):
-            return  # already lost
         await self.visit.context.set_offline(True)
         try:
-            await member.page._connection.drop()
+            member = seat_of(self.server, self.name)
+            if member is not None and isinstance(member.page, Seat):
+                await member.page._connection.drop()
             await asyncio.sleep(seconds)
         finally:
             await self.visit.context.set_offline(False)

@@ -70,8 +70,10 @@ OF_THE_GROUP: set[type[Message]] = {
     m.ChatMessage,
 }
 FLOOR_ONLY: set[type[Message]] = {m.Floor}
-FOR_FACILITATORS: set[type[Message]] = {m.People, m.Alert}
+FOR_FACILITATORS: set[type[Message]] = {m.People, m.Alert, m.WaitingRoom}
 TO_ONESELF: set[type[Message]] = {
+    m.InWaitingRoom,
+    m.LetIn,
     m.Own,
     m.YourTurn,
     m.TurnEndingSoon,
@@ -181,6 +183,9 @@ def example(request: str, people: dict[str, Someone]) -> dict[str, Any]:
         "forgive": {"who": ada},
         "set_ladder": {"on": True},
         "acknowledge_alert": {"alert": 1},
+        "admit": {"who": ["nobody"]},
+        "turn_away": {"who": "nobody", "message": "Please come back later."},
+        "remove_person": {"who": "nobody", "keep_out": False},
     }
     return payloads.get(request, {})
 

@@ -83,7 +83,12 @@ async def test_valid_link_is_welcomed(server: RunningServer) -> None:
     async with page(server, hello(server, role="facilitator")) as opened:
         welcome = await opened.event(Welcome, lambda _: True)
         assert welcome == Welcome(
-            role="facilitator", capacity=12, present=0, ciphersuite=CIPHERSUITE
+            role="facilitator",
+            capacity=12,
+            present=0,
+            ciphersuite=CIPHERSUITE,
+            name=None,
+            waits=False,
         )
 
 

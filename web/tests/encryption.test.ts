@@ -99,7 +99,7 @@ class Page {
   }
 
   async join(): Promise<void> {
-    const welcome = { role: this.role, capacity: 12, present: 0, ciphersuite: SUITE } as const;
+    const welcome = { role: this.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false } as const;
     const introduction = await this.encryption.introduce(welcome, this.name);
     const standing = await this.service.join(this, introduction.key_package, introduction.position);
     this.encryption.joined(this.id, standing);
@@ -440,7 +440,7 @@ describe('a room', () => {
   it('works on what was told before the answer to the join', async () => {
     const [fay] = (await enter(service, 'Fay')) as [Page];
     const ada = await open(service, 'Ada');
-    const welcome = { role: ada.role, capacity: 12, present: 0, ciphersuite: SUITE } as const;
+    const welcome = { role: ada.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false } as const;
     const shown = await ada.encryption.introduce(welcome, 'Ada');
     const standing = await service.join(ada, shown.key_package, shown.position);
     service.settle();
@@ -728,7 +728,7 @@ describe('a service that is not honest', () => {
   });
   async function keyPackage(name: string): Promise<Uint8Array> {
     const page = await open(service, name);
-    const welcome = { role: page.role, capacity: 12, present: 0, ciphersuite: SUITE } as const;
+    const welcome = { role: page.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false } as const;
     return (await page.encryption.introduce(welcome, name)).key_package;
   }
   const nobodyCame = () => {

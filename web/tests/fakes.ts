@@ -45,6 +45,8 @@ export function welcome(change: Partial<Welcome> = {}): Welcome {
     capacity: 12,
     present: 0,
     ciphersuite: 'MLS_256_XWING_AES256GCM_SHA512_Ed25519',
+    name: null,
+    waits: false,
     ...change,
   };
 }
@@ -228,10 +230,10 @@ export class Stage {
   }
 
   /** The server lets the socket in. */
-  letIn(): Promise<void> {
+  letIn(change: Partial<Welcome> = {}): Promise<void> {
     this.connected = true;
     this.listener.letIn();
-    this.listener.welcome(welcome());
+    this.listener.welcome(welcome(change));
     return settle();
   }
 

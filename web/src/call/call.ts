@@ -14,6 +14,8 @@ import type {
   Problem,
   Removed,
   Roster,
+  WaitingPerson,
+  WaitingRoom,
   Welcome,
 } from '../wire/messages';
 import type { SessionRequestName, SessionRequests } from '../wire/requests';
@@ -80,10 +82,20 @@ export interface End {
   retry: boolean;
 }
 
+/** Someone who waits. */
+export interface Waiting extends WaitingPerson {
+  /** On the page's steady clock, in ms. */
+  since: number;
+}
+
 export type Link = 'connecting' | 'connected' | 'reconnecting';
 
 export interface CallState {
-  phase: 'lobby' | 'joining' | 'room' | 'ended';
+  phase: 'lobby' | 'joining' | 'waiting' | 'room' | 'ended';
+  /** In the waiting room, how things stand there, in words. */
+  waitingFor: string;
+  /** For facilitators: who waits to be let in, the longest first, and since when, in ms. */
+  waitingRoom: Waiting[];
   /** The socket is let in. */
   online: boolean;
   /** In the lobby: several attempts to reach the server failed. */
@@ -122,6 +134,8 @@ const FINAL: ReadonlySet<string> = new Set<ErrorCode>([
   'expired_token',
   'wrong_room',
   'outdated_page',
+  'may_not_enter',
+  'wrong_name',
 ]);
 /** No place now; there may be one later. */
 const FULL: ReadonlySet<string> = new Set<ErrorCode>(['room_full', 'server_full']);
@@ -147,6 +161,8 @@ type TimerName = 'retry' | 'connect' | 'path' | 'stop' | 'hold';
 export class Call {
   #state: CallState = {
     phase: 'lobby',
+    waitingFor: '',
+    waitingRoom: [],
     online: false,
     unreachable: false,
     welcome: null,
@@ -197,7 +213,10 @@ export class Call {
       welcome: (welcome) => this.#welcomed(welcome),
       roster: (roster) => this.#rosterCame(roster),
       stopping: ({ retry_after_ms }) => this.#stopping(retry_after_ms),
-      removed: ({ code, message }) => this.#finish({ code, message, retry: true }),
+      removed: ({ code, message }) => this.#finish({ code, message, retry: code !== 'kept_out' }),
+      waiting: ({ text }) => this.#waits(text),
+      letInside: () => this.#letInside(),
+      waitingRoom: (room) => this.#waitingRoomCame(room),
       told: (event) => this.#edges.session.told(event),
       toldOfGroup: (event) => this.#edges.encryption.told(event),
     });
@@ -220,7 +239,7 @@ export class Call {
     this.#joinFailures = 0;
     this.#change({ phase: 'joining', notice: null });
     if (!this.#state.online) this.#connectNow();
-    else if (this.#welcome) void this.#enter(this.#welcome);
+    else if (this.#welcome) this.#come(this.#welcome);
   }
 
   async leave(): Promise<void> {
@@ -240,6 +259,7 @@ export class Call {
       phase: 'ended',
       link: 'connecting',
       sharing: 'off',
+      waitingRoom: [],
       end: { code: 'left', message: 'Your camera and microphone are off.', retry: true },
     });
     this.#stopTimers();
@@ -406,7 +426,13 @@ export class Call {
     this.#clear('connect');
     this.#welcome = welcome;
     this.#change({ welcome });
-    if (this.#wantsInAs !== null) void this.#enter(welcome);
+    this.#come(welcome);
+  }
+
+  /** Into the room, if that is what the person wants, or first into the waiting room. */
+  #come(welcome: Welcome): void {
+    if (this.#wantsInAs === null) return;
+    void (welcome.waits ? this.#knock() : this.#enter(welcome));
   }
 
   #refused(problem: Problem): void {
@@ -472,15 +498,61 @@ export class Call {
     this.#edges.media.stop();
     this.#forgetPeer();
     this.#edges.encryption.left();
-    this.#change({ phase: 'ended', end, sharing: 'off', online: false });
+    this.#change({ phase: 'ended', end, sharing: 'off', online: false, waitingRoom: [] });
     this.#socket.disconnect();
+  }
+
+  // --- The waiting room --------------------------------------------------------------------
+
+  async #knock(): Promise<void> {
+    const turn = this.#turn;
+    // Someone who was taken out of the room while the connection was lost.
+    if (this.#state.phase === 'room') {
+      this.#forgetPeer();
+      this.#edges.encryption.left();
+      this.#edges.media.closeScreen();
+      this.#change({ phase: 'joining', roster: null, selfId: null, sharing: 'off' });
+    }
+    try {
+      await this.#socket.request('knock', {});
+    } catch (error) {
+      if (turn === this.#turn) this.#enterFailed(error);
+    }
+  }
+
+  #waits(text: string): void {
+    const { phase } = this.#state;
+    if (this.#wantsInAs === null || (phase !== 'joining' && phase !== 'waiting')) return;
+    this.#joinFailures = 0;
+    if (this.#state.waitingFor !== text || phase === 'joining') this.#edges.announce(text);
+    this.#change({ phase: 'waiting', waitingFor: text });
+  }
+
+  #letInside(): void {
+    const { phase } = this.#state;
+    const welcome = this.#welcome;
+    if (welcome === null || (phase !== 'joining' && phase !== 'waiting')) return;
+    this.#edges.announce('You are being let in.');
+    this.#change({ waitingFor: 'You are being let in.' });
+    void this.#enter(welcome);
+  }
+
+  #waitingRoomCame({ people }: WaitingRoom): void {
+    const known = new Set(this.#state.waitingRoom.map((one) => one.id));
+    const now = performance.now();
+    for (const one of people)
+      if (!known.has(one.id)) this.#edges.announce(`${one.name} is waiting to be let in.`);
+    this.#change({
+      waitingRoom: people.map((one) => ({ ...one, since: now - one.waited_ms })),
+    });
   }
 
   // --- The room ----------------------------------------------------------------------------
 
   async #enter(welcome: Welcome): Promise<void> {
-    const name = this.#wantsInAs;
-    if (name === null) return;
+    if (this.#wantsInAs === null) return;
+    // In a group, people have the name by which it knows them.
+    const name = welcome.name ?? this.#wantsInAs;
     const turn = this.#turn;
     const stale = () => turn !== this.#turn;
     const { media } = this.#edges;
@@ -513,6 +585,7 @@ export class Call {
       this.#peerTurn = turn;
       this.#change({
         phase: 'room',
+        waitingFor: '',
         selfId: joined.id,
         roster: this.#edges.encryption.named(holding(this.#roster, this.#held, joined.id)),
         peer: opened,
@@ -536,6 +609,10 @@ export class Call {
     const failed = error instanceof RequestFailed ? error : null;
     const problem = failed?.problem ?? null;
     const wasIn = this.#state.phase === 'room';
+    if (problem?.code === 'not_let_in') {
+      void this.#knock();
+      return;
+    }
     if (problem?.code === 'malformed' && !wasIn) {
       // The name is the only thing in it that a person can change.
       this.#wantsInAs = null;

@@ -105,6 +105,8 @@ export class Encryption {
   #troubles = new Map<string, { warning: Warning; until: number }>();
   /** By m-line, when frames of an unknown epoch were first noticed there. */
   #lagging = new Map<string, number>();
+  /** There is a connection, and on it a place in the room. */
+  #online = false;
   #timer: ReturnType<typeof setInterval> | null = null;
   /** What was to be done on one connection means nothing on the next. */
   #turn = 0;
@@ -139,6 +141,9 @@ export class Encryption {
 
   joined(selfId: string, group: GroupStanding): void {
     this.#selfId = selfId;
+    this.#online = true;
+    // What did not open before has its reason in the connection that was lost.
+    this.#lagging.clear();
     this.#renewals = 0;
     if (this.#timer === null) this.#timer = setInterval(() => this.#tend(), LOOK_AGAIN_MS);
     const [early, position] = [this.#early ?? [], this.#position];
@@ -181,6 +186,7 @@ export class Encryption {
 
   offline(): void {
     this.#turn += 1;
+    this.#online = false;
     this.#early = [];
     this.#asked = null;
     this.#due = null;
@@ -204,6 +210,8 @@ export class Encryption {
   /** Frames that came on an m-line could not be opened. */
   trouble({ mid, kind }: Trouble): void {
     if (this.#view.phase !== 'secured') return;
+    // Cut off from the service, too: what the others did meanwhile comes with the new connection.
+    if (kind === 'no_key' && !this.#online) return;
     const key = `frames:${mid}`;
     if (kind === 'no_key' && !this.#lagging.has(mid)) {
       // The others may be in a later epoch, of which this page was not told.

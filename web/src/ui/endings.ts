@@ -43,6 +43,25 @@ const ENDINGS: Partial<Record<End['code'], Ending>> = {
     hint: 'Your camera and microphone are off here.',
     action: 'Use here instead',
   },
+  may_not_enter: { title: 'You cannot come in at the moment' },
+  wrong_name: {
+    title: 'Your name in this group has changed',
+    hint: 'Please open the session’s page again and enter from there.',
+  },
+  turned_away: {
+    title: 'You cannot come in just now',
+    hint: 'Your camera and microphone are off. You can ask again whenever you like.',
+    action: 'Ask again',
+  },
+  taken_out: {
+    title: 'You are no longer in the room',
+    hint: 'Your camera and microphone are off.',
+    action: 'Ask to come back',
+  },
+  kept_out: {
+    title: 'You are no longer in the room',
+    hint: 'Your camera and microphone are off.',
+  },
   idle: {
     title: 'This page was resting',
     hint: 'Your camera and microphone are off.',

@@ -7,6 +7,19 @@ export interface AcknowledgeAlert {
   alert: number;
 }
 /**
+ * Event ``admit``: let people in from the waiting room.
+ *
+ * They are named one by one, so that nobody comes in whom the facilitator has not seen. Who does
+ * not wait any more is passed over; where nobody is left, it is refused as ``not_waiting``.
+ */
+export interface Admit {
+  /**
+   * @minItems 1
+   * @maxItems 64
+   */
+  who: string[];
+}
+/**
  * Event ``alert``: an alert as it now stands; replaces the one of the same id.
  */
 export interface Alert {
@@ -239,6 +252,13 @@ export interface HelpSeen {
   text: string;
 }
 /**
+ * Event ``waiting``: this person is in the waiting room; replaces the one before it.
+ */
+export interface InWaitingRoom {
+  attended: boolean;
+  text: string;
+}
+/**
  * Event ``invite``: tell one person privately that they are welcome to speak.
  */
 export interface Invite {
@@ -302,9 +322,20 @@ export interface Participant {
   connection: 'connecting' | 'connected' | 'reconnecting';
 }
 /**
+ * Event ``knock``: ask to be let in; acknowledged with Ok.
+ *
+ * What comes then is ``waiting``, at once ``let_in`` for whom nobody has to let in, or
+ * ``removed``. Until ``let_in``, ``join`` is refused as ``not_let_in``.
+ */
+export interface Knock {}
+/**
  * Event ``leave``: give up one's place; acknowledged with Ok.
  */
 export interface Leave {}
+/**
+ * Event ``let_in``: now ``join``.
+ */
+export interface LetIn {}
 /**
  * Event ``media``: what this person now sends; acknowledged with Ok.
  */
@@ -434,6 +465,11 @@ export interface Problem {
     | 'screen_taken'
     | 'bad_key_package'
     | 'identity_taken'
+    | 'wrong_name'
+    | 'not_let_in'
+    | 'may_not_enter'
+    | 'not_waiting'
+    | 'cannot_keep_out'
     | 'not_in_group'
     | 'stale_epoch'
     | 'epoch_gone'
@@ -482,10 +518,17 @@ export interface Refusal {
  */
 export interface ReleaseFloor {}
 /**
+ * Event ``remove_person``: take a participant out of the room.
+ */
+export interface RemovePerson {
+  who: string;
+  keep_out: boolean;
+}
+/**
  * Event ``removed``: this page is no longer in the room and must not reconnect by itself.
  */
 export interface Removed {
-  code: 'joined_elsewhere' | 'idle';
+  code: 'joined_elsewhere' | 'idle' | 'turned_away' | 'taken_out' | 'kept_out';
   message: string;
 }
 /**
@@ -562,6 +605,13 @@ export interface Stopping {
   retry_after_ms: number;
 }
 /**
+ * Event ``turn_away``: do not let someone in now; they may knock again.
+ */
+export interface TurnAway {
+  who: string;
+  message: string;
+}
+/**
  * Event ``turn_ended``.
  */
 export interface TurnEnded {
@@ -592,6 +642,28 @@ export interface Unmuted {
   text: string;
 }
 /**
+ * Someone who waits, as facilitators see them.
+ */
+export interface WaitingPerson {
+  id: string;
+  person: string;
+  name: string;
+  pronouns: string | null;
+  role: 'participant' | 'facilitator';
+  kind: 'member' | 'guest' | 'make_up';
+  waited_ms: number;
+  away: boolean;
+  signed: boolean;
+  confirmed: boolean;
+}
+/**
+ * Event ``waiting_room``, to facilitators alone: who waits, the longest first; replaces the
+ * one before it.
+ */
+export interface WaitingRoom {
+  people: WaitingPerson[];
+}
+/**
  * Event ``welcome``: sent once the socket is let in, before ``join``.
  */
 export interface Welcome {
@@ -600,6 +672,8 @@ export interface Welcome {
   present: number;
   ciphersuite:
     'MLS_256_XWING_AES256GCM_SHA512_Ed25519' | 'MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519';
+  name: string | null;
+  waits: boolean;
 }
 /**
  * Event ``your_turn``.

@@ -1,4 +1,4 @@
-/** What a page may ask of the session's moderation; each is acknowledged with Ok or refused. */
+/** What a page may ask of the session's moderation and at its door; each is acknowledged with Ok or refused. */
 import type * as wire from './messages';
 
 interface Ask<Payload> {
@@ -31,5 +31,8 @@ export interface SessionRequests {
   forgive: Ask<wire.Forgive>;
   set_ladder: Ask<wire.SetLadder>;
   acknowledge_alert: Ask<wire.AcknowledgeAlert>;
+  admit: Ask<wire.Admit>;
+  turn_away: Ask<wire.TurnAway>;
+  remove_person: Ask<wire.RemovePerson>;
 }
 export type SessionRequestName = keyof SessionRequests;

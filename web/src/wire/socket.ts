@@ -10,8 +10,10 @@ import type {
   Chat,
   Commit,
   Hello,
+  InWaitingRoom,
   Join,
   Joined,
+  Knock,
   Leave,
   Media,
   Offer,
@@ -24,6 +26,7 @@ import type {
   Roster,
   ShareScreen,
   Stopping,
+  WaitingRoom,
   Welcome,
 } from './messages';
 import { fromWire, toWire } from './octets';
@@ -42,6 +45,7 @@ export interface Requests extends SessionRequests {
   share_screen: { payload: ShareScreen; ack: Ok };
   restart_ice: { payload: RestartIce; ack: Offer };
   leave: { payload: Leave; ack: Ok };
+  knock: { payload: Knock; ack: Ok };
   commit: { payload: Commit; ack: Ok };
   catch_up: { payload: CatchUp; ack: CaughtUp };
   renew: { payload: Renew; ack: Renewed };
@@ -75,6 +79,12 @@ export interface SocketListener {
   roster(roster: Roster): void;
   stopping(stopping: Stopping): void;
   removed(removed: Removed): void;
+  /** One waits, or still does. */
+  waiting(waiting: InWaitingRoom): void;
+  /** The wait is over: join. */
+  letInside(): void;
+  /** For facilitators: who waits. */
+  waitingRoom(room: WaitingRoom): void;
   /** What the moderation of the session has to say. */
   told(event: SessionEvent): void;
   /** What the delivery service of the room's MLS group has to say. */
@@ -118,7 +128,9 @@ function isWelcome(value: unknown): value is Welcome {
     isRecord(value) &&
     typeof value.capacity === 'number' &&
     typeof value.present === 'number' &&
-    typeof value.ciphersuite === 'string'
+    typeof value.ciphersuite === 'string' &&
+    (value.name === null || typeof value.name === 'string') &&
+    typeof value.waits === 'boolean'
   );
 }
 
@@ -128,6 +140,25 @@ function isStopping(value: unknown): value is Stopping {
 
 function isRemoved(value: unknown): value is Removed {
   return isRecord(value) && typeof value.code === 'string' && typeof value.message === 'string';
+}
+
+function isInWaitingRoom(value: unknown): value is InWaitingRoom {
+  return isRecord(value) && typeof value.attended === 'boolean' && typeof value.text === 'string';
+}
+
+export function isWaitingRoom(value: unknown): value is WaitingRoom {
+  return (
+    isRecord(value) &&
+    Array.isArray(value.people) &&
+    value.people.every(
+      (one: unknown) =>
+        isRecord(one) &&
+        typeof one.id === 'string' &&
+        typeof one.name === 'string' &&
+        typeof one.kind === 'string' &&
+        typeof one.waited_ms === 'number',
+    )
+  );
 }
 
 function hasOffer(value: Record<string, unknown>): boolean {
@@ -215,6 +246,9 @@ export function openSocket(hello: () => Hello, listener: SocketListener): RoomSo
   on('roster', isRoster, (roster) => listener.roster(roster));
   on('stopping', isStopping, (stopping) => listener.stopping(stopping));
   on('removed', isRemoved, (removed) => listener.removed(removed));
+  on('waiting', isInWaitingRoom, (waiting) => listener.waiting(waiting));
+  on('let_in', isRecord, () => listener.letInside());
+  on('waiting_room', isWaitingRoom, (room) => listener.waitingRoom(room));
   for (const name of SESSION_EVENTS)
     socket.on(name, (payload: unknown) => {
       if (fits(name, payload)) listener.told({ name, payload } as SessionEvent);
