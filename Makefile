@@ -6,6 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/test-results/*')
+# Tests that need neither a browser nor the machine to themselves.
+BESIDE_EACH_OTHER := $(addprefix tests/,accounts api groups moderation server signaling simulated storage)
 CODE := server moderation signaling relay simulated bench tests
 
 # Installs Debian packages if a command is not there: $(call need,command package)
@@ -27,7 +29,8 @@ test: .make/python .make/node server/assets/index.html ## Run all tests
 	$(call need,espeak-ng espeak-ng)
 	$(call need,redis-server redis-server)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory apt PACKAGES=postgresql
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(BESIDE_EACH_OTHER)
+	$(BIN)/pytest $(addprefix --ignore ,$(BESIDE_EACH_OTHER))
 	npm --prefix web test
 
 .PHONY: check
