@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server import refusals
+from server.accounts import sessions
 from server.admission import Entrant
 from server.groups import attendance, bans
 from server.groups.act import Act, on_record
@@ -105,6 +106,12 @@ class GroupSessions:
                 if why is not None:
                     must_go.append((entrant, why))
         return must_go
+
+    async def keep_signed_in(self, account_ids: Iterable[str]) -> None:
+        """Note that these people are here, so that none is logged off when the session ends."""
+        async with asyncio.timeout(WRITE_WAIT_S):
+            for account_id in account_ids:
+                await sessions.seen(self._storage, account_id, self.now())
 
     async def _why_to_go(self, session: AsyncSession, entrant: Entrant) -> str | None:
         group = await session.get(Group, entrant.group_id)

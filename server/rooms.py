@@ -112,12 +112,19 @@ class Rooms:
         return sum(len(room.members) for room in self.rooms.values())
 
     def has_account(self, account_id: str) -> bool:
-        """Whether someone with this account is in a session now."""
-        return any(
-            member.entrant is not None and member.entrant.person.account_id == account_id
+        """Whether someone with this account is in a session now, or waits to be let in."""
+        return account_id in self._accounts()
+
+    def _accounts(self) -> set[str]:
+        inside = (
+            member.entrant
             for room in self.rooms.values()
             for member in room.members.values()
+            if member.entrant is not None
         )
+        waiting = (wait.entrant for door in self.doors.values() for wait in door.waiting.people)
+        people = {entrant.person.account_id for entrant in (*inside, *waiting)}
+        return {account_id for account_id in people if account_id is not None}
 
     def greet(self, hello: Hello, connection: Connection) -> Visit:
         place = self.resume.read(hello.room, hello.resume) if hello.resume else None
@@ -275,6 +282,8 @@ class Rooms:
             await asyncio.sleep(REVIEW_S)
             try:
                 await self.review()
+                if self.groups is not None:
+                    await self.groups.keep_signed_in(self._accounts())
             except Exception:  # it is tried again
                 log.exception("review_failed")
 

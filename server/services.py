@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.mail import Letter, Mailer, SmtpSettings
 from server.accounts.services import AccountServices
+from server.api.account_wire import SERVICES as ACCOUNTS
 from server.api.routes import Services
 from server.audit.anchor import FILE_NAME as ANCHOR_FILE
 from server.audit.anchor import Anchor, keep_anchored
@@ -79,7 +80,7 @@ async def open_services(settings: Settings, accounts: AccountServices) -> AsyncI
         if (smtp := _smtp(settings)) is not None:
             mailer = await stack.enter_async_context(Mailer(smtp))
         anchor = Anchor(settings.data_dir / ANCHOR_FILE, keyring)
-        services = Services(storage, keyring, settings, mailer, anchor, more={"accounts": accounts})
+        services = Services(storage, keyring, settings, mailer, anchor, more={ACCOUNTS: accounts})
         now = datetime.now(UTC)
         async with storage.transaction() as session:
             await documents.load_defaults(

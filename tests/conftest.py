@@ -17,7 +17,7 @@ from server.app import RunningServer, running
 from server.settings import Settings
 from server.storage.keyring import generate_key_line
 from simulated.group import CIPHERSUITE
-from tests.migrated import put_migrated
+from tests.loopback import on_loopback
 
 # A slow machine is no reason to fail. CI tries the same examples each time, so that it judges the
 # change and not the day; elsewhere new ones are tried.
@@ -35,15 +35,7 @@ Start = Callable[..., AbstractAsyncContextManager[RunningServer]]
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A server on loopback, on ports of the system's choice, with what the simulated can do."""
-    put_migrated(tmp_path)
-    return Settings(
-        port=0,
-        data_dir=tmp_path,
-        media_bind=["127.0.0.1"],
-        media_port=0,
-        ciphersuite=CIPHERSUITE,
-        keyring=SecretStr(generate_key_line()),
-    )
+    return on_loopback(tmp_path, ciphersuite=CIPHERSUITE, keyring=SecretStr(generate_key_line()))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from server.accounts.factors import keep_a_way_in
 from server.accounts.links import Site
 from server.accounts.login import ticket_ended, wrong_code
 from server.accounts.services import AccountServices
-from server.api.routes import SignedIn
+from server.accounts.signed_in import SignedIn
 from server.groups.act import Act, on_record
 from server.refusals import Refused
 from server.storage.database import Storage

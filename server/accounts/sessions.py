@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.api.routes import SignedIn
+from server.accounts.signed_in import SignedIn
 from server.refusals import Refused
 from server.storage.database import Storage
 from server.storage.ids import new_id, new_token, token_hash
@@ -21,10 +21,6 @@ LIFETIME = timedelta(hours=12)
 """After this everyone logs in anew (NIST SP 800-63B, 2.2.3; OWASP ASVS 5, 7.3.2)."""
 
 _SEEN_EVERY = timedelta(minutes=1)
-
-
-def nobody_is_in_a_session(account_id: str) -> bool:  # noqa: ARG001 - as others that know
-    return False
 
 
 def has_ended(
@@ -58,7 +54,7 @@ async def resolve(
     session: AsyncSession,
     token: str,
     now: datetime,
-    in_live_session: Callable[[str], bool] = nobody_is_in_a_session,
+    in_live_session: Callable[[str], bool] | None = None,
 ) -> SignedIn | None:
     """Whose login this is, if it holds; it is noted as used, at most once a minute.
 
@@ -66,7 +62,7 @@ async def resolve(
         session: of a transaction.
         token: of the cookie.
         now: the moment, aware UTC.
-        in_live_session: whether an account is in a live session now.
+        in_live_session: whether an account is in a live session now; without it, nobody is.
     """
     found = (
         await session.execute(
@@ -86,7 +82,7 @@ async def resolve(
         login.created_at,
         login.last_seen_at,
         now,
-        in_live_session=in_live_session(login.account_id),
+        in_live_session=in_live_session is not None and in_live_session(login.account_id),
     ):
         return None
     if now - login.last_seen_at >= _SEEN_EVERY:

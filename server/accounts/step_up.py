@@ -11,7 +11,7 @@ from server.accounts import passkeys, passwords, sessions, totp
 from server.accounts.links import Site
 from server.accounts.login import Attempt, count_failure, forget_failures, wrong_credentials
 from server.accounts.services import AccountServices
-from server.api.routes import SignedIn
+from server.accounts.signed_in import SignedIn
 from server.groups.act import Act, on_record
 from server.refusals import Refused
 from server.storage.database import Storage

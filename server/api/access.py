@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.api.routes import GROUP_ACCESS, STEP_UP_S, GroupAccess, GroupRole, Route, SignedIn
+from server.accounts.signed_in import SignedIn
+from server.api.routes import GROUP_ACCESS, STEP_UP_S, GroupAccess, GroupRole, Route
 from server.refusals import Refused
 from server.storage.models import Membership
 

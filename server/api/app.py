@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.accounts.signed_in import SignedIn
 from server.api import answers
 from server.api.access import check_access, group_access
 from server.api.cookie import SessionCookie
@@ -24,7 +25,7 @@ from server.api.description import add_description
 from server.api.origin import is_same_origin
 from server.api.rates import Rates
 from server.api.reading import read_body, read_query
-from server.api.routes import Call, GroupAccess, Reply, Route, Services, SignedIn
+from server.api.routes import Call, GroupAccess, Reply, Route, Services
 from server.audit.record import AuditEvent, record
 from server.proxy import client_address
 from server.refusals import Refused

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.accounts.signed_in import SignedIn
 from server.audit.anchor import Anchor
 from server.settings import Settings
 from server.storage.database import Storage
@@ -60,23 +61,6 @@ class Model(BaseModel):
 
 Id = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 """An id of any row, as `server.storage.ids` makes them."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """Whose session a request belongs to; `server.accounts.sessions.resolve` gives it.
-
-    Args:
-        id: of the account.
-        is_administrator: of this server.
-        session_id: of the login.
-        stepped_up_at: when the login was last proved, aware UTC; None if that does not count.
-    """
-
-    id: str
-    is_administrator: bool
-    session_id: str
-    stepped_up_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,13 @@ from typing import Final
 from server.admission import Entrant
 from server.api.group_session_page import act_of, read_session_key
 from server.api.routes import PREFIX, Call, Model, Rate, Route
+from server.api.routes_groups_visitors import guest_of, make_up_of
 from server.entrance import EntryTokens
-from server.groups import guests
 from server.groups.act import Act
 from server.groups.entry import enter
 from server.groups.opening import closes_at
 from server.groups.persons import Person
 from server.groups.schedule import session_at
-from server.refusals import Refused
-from server.storage.models import Absence
 
 ENTRY_TOKENS: Final = "entry_tokens"
 """The `EntryTokens` in `Services.more`."""
@@ -63,30 +61,13 @@ async def _as_member(call: Call) -> EntryView:
 
 async def _as_make_up(call: Call) -> EntryView:
     async with call.services.storage.snapshot() as session:
-        absence = await session.get(Absence, call.path["absence"])
-    if (
-        absence is None
-        or absence.account_id != call.who.id
-        or absence.make_up_group_id is None
-        or absence.make_up_starts_at is None
-    ):
-        raise Refused("not_found", "There is no such session of yours.", 404)
-    return await _enter(
-        call,
-        act_of(call),
-        absence.make_up_group_id,
-        absence.make_up_starts_at,
-        Person(call.who.id),
-    )
+        group_id, starts_at = await make_up_of(call, session)
+    return await _enter(call, act_of(call), group_id, starts_at, Person(call.who.id))
 
 
 async def _as_guest(call: Call) -> EntryView:
-    guest = None
-    if call.token is not None:
-        async with call.services.storage.snapshot() as session:
-            guest = await guests.known_again(session, call.token)
-    if guest is None:
-        raise Refused("signed_out", "Please open the link that you were sent again.", 401)
+    async with call.services.storage.snapshot() as session:
+        guest = await guest_of(call, session)
     return await _enter(
         call,
         Act(guest.id, call.now, call.address),

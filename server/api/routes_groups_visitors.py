@@ -30,7 +30,7 @@ from server.groups.persons import Person
 from server.groups.schedule import Occurrence, session_at
 from server.groups.standing import Standing, standing
 from server.refusals import Refused
-from server.storage.models import Absence, Group
+from server.storage.models import Absence, Group, Guest
 
 _GUEST_RATE = Rate(burst=20, per_second=0.5)
 _NOBODY = "anonymous"
@@ -91,17 +91,24 @@ async def _visit(
     return _Visit(act, group, await session_at(session, group_id, starts_at), stands)
 
 
-async def _as_guest(call: Call, session: AsyncSession) -> _Visit:
+async def guest_of(call: Call, session: AsyncSession) -> Guest:
+    """The guest whose browser asks.
+
+    Raises:
+        Refused: ``signed_out``.
+    """
     guest = None if call.token is None else await guests.known_again(session, call.token)
     if guest is None:
         raise Refused("signed_out", "Please open the link that you were sent again.", 401)
-    act = Act(guest.id, call.now, call.address)
-    return await _visit(
-        session, act, guest.group_id, guest.session_starts_at, Person(guest_id=guest.id)
-    )
+    return guest
 
 
-async def _as_make_up(call: Call, session: AsyncSession) -> _Visit:
+async def make_up_of(call: Call, session: AsyncSession) -> tuple[str, datetime]:
+    """Group and start of the session in which who asks makes up the absence of the path.
+
+    Raises:
+        Refused: ``not_found``.
+    """
     absence = await session.get(Absence, call.path["absence"])
     if (
         absence is None
@@ -110,13 +117,20 @@ async def _as_make_up(call: Call, session: AsyncSession) -> _Visit:
         or absence.make_up_starts_at is None
     ):
         raise Refused("not_found", "There is no such session of yours.", 404)
+    return absence.make_up_group_id, absence.make_up_starts_at
+
+
+async def _as_guest(call: Call, session: AsyncSession) -> _Visit:
+    guest = await guest_of(call, session)
+    act = Act(guest.id, call.now, call.address)
     return await _visit(
-        session,
-        act_of(call),
-        absence.make_up_group_id,
-        absence.make_up_starts_at,
-        Person(call.who.id),
+        session, act, guest.group_id, guest.session_starts_at, Person(guest_id=guest.id)
     )
+
+
+async def _as_make_up(call: Call, session: AsyncSession) -> _Visit:
+    group_id, starts_at = await make_up_of(call, session)
+    return await _visit(session, act_of(call), group_id, starts_at, Person(call.who.id))
 
 
 async def _open_link(call: Call) -> LinkView:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,22 @@ class Storage:
         Raises:
             StorageBusy: if others write for too long.
         """
-        async with self._turn(), self._sessions() as session, session.begin():
-            yield session
-            await session.run_sync(append_recorded)
+        async with self._turn():
+            session = self._sessions()
+            try:
+                yield session
+                await _to_the_end(_commit(session))
+            finally:
+                await _to_the_end(session.close())
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncSession]:
         """A session for reading only: everything in it is seen as of one moment."""
-        async with self._snapshots() as session:
+        session = self._snapshots()
+        try:
             yield session
+        finally:
+            await _to_the_end(session.close())
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -89,6 +96,27 @@ class Storage:
             yield
         finally:
             self._writing.release()
+
+
+async def _commit(session: AsyncSession) -> None:
+    await session.run_sync(append_recorded)
+    await session.commit()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do this also when cancelled in the middle, and be cancelled after it.
+
+    A connection whose transaction was neither committed nor rolled back would keep its locks.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        task.exception()  # what went wrong is no news to whoever has gone
+        raise
 
 
 def database_location(database_url: str | None, data_dir: Path) -> URL:

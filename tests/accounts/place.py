@@ -15,7 +15,7 @@ from server.accounts.accounts import ANONYMOUS
 from server.accounts.invitations import Newcomer, Terms
 from server.accounts.links import Site
 from server.accounts.services import AccountServices
-from server.api.routes import SignedIn
+from server.accounts.signed_in import SignedIn
 from server.groups.act import Act
 from server.storage.database import Storage
 from server.storage.ids import new_id

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from server.accounts import login, own_factors, passkeys, step_up
 from server.accounts.links import Site
-from server.api.routes import SignedIn
+from server.accounts.signed_in import SignedIn
 from server.refusals import Refused
 from server.storage.models import Passkey
 from tests.accounts.authenticator import Authenticator

@@ -14,9 +14,10 @@ from aiohttp import CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from server.accounts import invitations, sessions
+from server.api.account_wire import SERVICES
 from server.api.app import add_api
+from server.api.every_route import ROUTES
 from server.api.routes import Services
-from server.api.routes_accounts import ROUTES, SERVICES
 from server.settings import Settings
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.place import NOW, PASSWORD, Place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,9 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.accounts.signed_in import SignedIn
 from server.api.app import Resolve, add_api, utc_now
 from server.api.cookie import LOOPBACK_NAME
-from server.api.routes import GroupRole, Route, Services, SignedIn
+from server.api.routes import GroupRole, Route, Services
 from server.audit.record import SYSTEM
 from server.errors import plain_errors
 from server.groups import documents
@@ -153,6 +154,7 @@ async def place(
     database_url: str | None = None,
     resolve: Resolve = resolve_rows,
     https: bool = False,
+    changed: Callable[[str], None] = lambda _: None,
     more: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Place]:
     """Run the API alone, as the server has it."""
@@ -163,6 +165,6 @@ async def place(
         app = web.Application(middlewares=[plain_errors], client_max_size=4_096)
         secure_responses(app, https=https)
         services = Services(storage=storage, keyring=keyring, settings=Settings(), more=more or {})
-        add_api(app, services, routes, resolve, https=https)
+        add_api(app, services, routes, resolve, https=https, changed=changed)
         async with TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True)) as client:
             yield Place(storage, keyring, client)

@@ -125,6 +125,28 @@ async def here(tmp_path: Path) -> AsyncIterator[Place]:
         yield opened
 
 
+async def test_it_is_told_which_group_was_changed_and_not_which_was_looked_at(
+    tmp_path: Path,
+) -> None:
+    changed: list[str] = []
+    routes = [
+        route("PUT", "/groups/{group}/note", nothing, "member"),
+        route("PUT", "/groups/{group}/refused", refuse, "member"),
+        route("GET", "/groups/{group}/note", nothing, "member"),
+    ]
+    async with place(tmp_path, routes, changed=changed.append) as here:
+        group, other = await here.group(), await here.group()
+        person = await here.person(member_of={group: "facilitator"})
+        for method, path in (
+            ("GET", f"/groups/{group}/note"),
+            ("PUT", f"/groups/{group}/refused"),
+            ("PUT", f"/groups/{other}/note"),
+            ("PUT", f"/groups/{group}/note"),
+        ):
+            await here.code(method, f"{PREFIX}{path}", person)
+    assert changed == [group]
+
+
 async def test_a_body_is_read_and_an_answer_sent(here: Place) -> None:
     async with here.ask("POST", f"{PREFIX}/notes", json={"title": "Tea"}) as response:
         assert response.status == 201

@@ -104,6 +104,7 @@ def test_the_first_administrator_gets_a_link(
 ) -> None:
     assert site.run("admin", "create") == 0
     assert "https://groups.example.org/invitation#a-token" in capsys.readouterr().out
+    assert (site.data / ANCHOR_FILE).exists()
     site.first = False
     assert site.run("admin", "create") == 2
     assert capsys.readouterr().err == "holdspace: There is an administrator already.\n"

@@ -8,6 +8,7 @@ import asyncio
 import math
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,11 +24,11 @@ from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import AudioFrame, VideoFrame
 
 from server.app import running
-from server.settings import Settings
 from signaling.messages import PROTOCOL_VERSION
 from simulated.group import CIPHERSUITE, Member
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import PATIENCE_S, until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -124,16 +125,9 @@ async def sees_picture(track: MediaStreamTrack) -> bool:
     return all(abs(got - want) < 12 for got, want in zip(middle, sent, strict=True))
 
 
-async def test_aiortc_sends_and_receives_a_tone_and_a_picture(begin: Begin) -> None:
+async def test_aiortc_sends_and_receives_a_tone_and_a_picture(begin: Begin, tmp_path: Path) -> None:
     """Without encryption from end to end: the relay passes it, a page plays nothing of it."""
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        media_bind=["127.0.0.1"],
-        media_port=0,
-        room_capacity=3,
-        ciphersuite=CIPHERSUITE,
-    )
+    settings = on_loopback(tmp_path, room_capacity=3, ciphersuite=CIPHERSUITE)
     async with running(settings) as server:
         token = server.links.to(ROOM, "participant").partition("#")[2]
         clients = [Client(), Client()]

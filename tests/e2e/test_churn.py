@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random, randrange
 from typing import Any, Final
 
@@ -16,7 +17,6 @@ from aiortc.rtcdtlstransport import RTCCertificate
 
 from server.app import RunningServer, running
 from server.room import Room
-from server.settings import Settings
 from simulated.group import CIPHERSUITE
 from tests.e2e.churn import (
     BROWSERS,
@@ -31,6 +31,7 @@ from tests.e2e.churn import (
 )
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import Inbound, until
+from tests.loopback import on_loopback
 
 log = logging.getLogger(__name__)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -72,12 +73,9 @@ def chosen_seed() -> int:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server() -> AsyncIterator[RunningServer]:
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        media_bind=["127.0.0.1"],
-        media_port=0,
+async def server(tmp_path: Path) -> AsyncIterator[RunningServer]:
+    settings = on_loopback(
+        tmp_path,
         ciphersuite=CIPHERSUITE,
         room_capacity=16,
         rejoin_grace_s=GRACE_S,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from server.app import running
-from server.settings import Settings
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import PATIENCE_S, Inbound, Visit, until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_closed_gate_stops_one_stream_for_one_person(begin: Begin) -> None:
-    settings = Settings(host="127.0.0.1", port=0, media_bind=["127.0.0.1"], media_port=0)
+async def test_a_closed_gate_stops_one_stream_for_one_person(begin: Begin, tmp_path: Path) -> None:
+    settings = on_loopback(tmp_path)
     async with running(settings) as server:
         visits = {name: await begin() for name in ("Ada", "Ben", "Cleo")}
         for name, visit in visits.items():

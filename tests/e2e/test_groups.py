@@ -23,9 +23,9 @@ from server.audit.anchor import Anchor
 from server.audit.verify import verify
 from server.entrance import EntryTokens
 from server.groups.persons import Person as PersonId
-from server.settings import Settings
 from signaling.messages import PROTOCOL_VERSION
 from tests.e2e.clinic import PATIENCE_MS, Person
+from tests.loopback import on_loopback
 from tests.page import Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -38,9 +38,7 @@ Arrive = Callable[[str], Awaitable[Person]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def clinic(tmp_path: Path) -> AsyncIterator[RunningServer]:
-    settings = Settings(
-        host="localhost", port=0, media_bind=["127.0.0.1"], media_port=0, data_dir=tmp_path
-    )
+    settings = on_loopback(tmp_path, host="localhost")
     async with running(settings) as server:
         yield server
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from pylibsrtp import _binding
 from relay import forward
 from server.app import RunningServer, running
 from server.room import Member, Room
-from server.settings import Settings
 from signaling.delivery import Delivery
 from signaling.messages import (
     CaughtUp,
@@ -30,17 +30,15 @@ from simulated.group import CIPHERSUITE
 from simulated.group import Member as Outsider
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import PATIENCE_S, Inbound, Visit, until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server() -> AsyncIterator[RunningServer]:
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        media_bind=["127.0.0.1"],
-        media_port=0,
+async def server(tmp_path: Path) -> AsyncIterator[RunningServer]:
+    settings = on_loopback(
+        tmp_path,
         ciphersuite=CIPHERSUITE,
     )
     async with running(settings) as running_server:

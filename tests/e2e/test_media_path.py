@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from aioice import stun
 
 from relay.ice import Address, Answered
 from server.app import running
-from server.settings import Settings
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,8 +19,10 @@ ICE_PATIENCE_S = 40.0
 """Chromium takes some seconds of silence to call a path broken."""
 
 
-async def test_ice_is_restarted(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(host="127.0.0.1", port=0, media_bind=["127.0.0.1"], media_port=0)
+async def test_ice_is_restarted(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = on_loopback(tmp_path)
     async with running(settings) as server:
         ada, ben = await begin(), await begin()
         for visit, name in ((ada, "Ada"), (ben, "Ben")):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 
 import pytest
 
 from bench.server_process import ServerProcess
 from server.app import running
-from server.settings import Settings
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.test_room import NAMES, everyone_receives_everyone, meet
 from tests.e2e.visit import PATIENCE_S, Visit, until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,8 +39,8 @@ async def test_all_are_back_after_a_restart(
     assert {name: await visit.slot_of(name) for name, visit in visits.items()} == slots
 
 
-async def test_a_lost_socket_keeps_its_place(begin: Begin) -> None:
-    settings = Settings(host="127.0.0.1", port=0, media_bind=["127.0.0.1"], media_port=0)
+async def test_a_lost_socket_keeps_its_place(begin: Begin, tmp_path: Path) -> None:
+    settings = on_loopback(tmp_path)
     async with running(settings) as server:
         visits: dict[str, Visit] = {}
         for name in NAMES:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache
 from itertools import count
+from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -30,7 +31,6 @@ from relay import forward
 from relay.feedback import request_key_frame
 from server.app import running
 from server.room import Room
-from server.settings import Settings
 from signaling.messages import Committed, Message
 from simulated.group import CIPHERSUITE, GroupFailure
 from simulated.participant import Participant
@@ -46,6 +46,7 @@ from simulated.sframe import (
 from simulated.voice import FRAME_S, FRAME_SAMPLES, VOICES, level_of, speak
 from tests.e2e.conftest import ROOM
 from tests.e2e.visit import PATIENCE_S, Visit, until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -121,9 +122,11 @@ class Recording(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def recording(browser: Browser) -> AsyncIterator[Recording]:
+async def recording(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Recording]:
     recorder = Recorder()
-    settings = Settings(host="127.0.0.1", port=0, media_bind=["127.0.0.1"], media_port=0)
+    settings = on_loopback(tmp_path_factory.mktemp("data"))
     async with AsyncExitStack() as stack:
         stack.enter_context(pytest.MonkeyPatch.context()).setattr(forward, "lib", recorder)
         server = await stack.enter_async_context(running(settings))
@@ -363,14 +366,13 @@ async def speaking(people: list[Participant]) -> AsyncIterator[None]:
         await asyncio.wait([task])
 
 
-async def test_who_left_opens_nothing_with_old_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_left_opens_nothing_with_old_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     recorder = Recorder()
     monkeypatch.setattr(forward, "lib", recorder)
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        media_bind=["127.0.0.1"],
-        media_port=0,
+    settings = on_loopback(
+        tmp_path,
         ciphersuite=CIPHERSUITE,
     )
     certificate = RTCCertificate.generateCertificate()

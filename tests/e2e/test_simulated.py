@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from time import monotonic
 
 import av
@@ -18,7 +19,6 @@ from av import AudioFrame, VideoFrame
 from relay import forward
 from relay.feedback import request_key_frame
 from server.app import RunningServer, running
-from server.settings import Settings
 from signaling.messages import Committed, Message
 from signaling.mls import read_commit
 from simulated.group import CIPHERSUITE
@@ -28,6 +28,7 @@ from simulated.sframe import read_header
 from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.test_sealed_bytes import Recorder, speaking
 from tests.e2e.visit import Visit, until
+from tests.loopback import on_loopback
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,12 +36,9 @@ PATIENCE_S = 30.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server() -> AsyncIterator[RunningServer]:
-    settings = Settings(
-        host="127.0.0.1",
-        port=0,
-        media_bind=["127.0.0.1"],
-        media_port=0,
+async def server(tmp_path: Path) -> AsyncIterator[RunningServer]:
+    settings = on_loopback(
+        tmp_path,
         ciphersuite=CIPHERSUITE,
     )
     async with running(settings) as running_server:

@@ -15,8 +15,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from icalendar import Calendar
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.accounts.signed_in import SignedIn
 from server.api.app import add_api
-from server.api.routes import PREFIX, Services, SignedIn
+from server.api.routes import PREFIX, Services
 from server.api.routes_groups import ROUTES
 from server.groups import attendance
 from server.groups.act import Act

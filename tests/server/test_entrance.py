@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import select
 
 from relay import Relay
+from server.accounts import sessions
 from server.admission import Entrant, ExpiredEntry, LinkTokens, ResumeTokens
 from server.entrance import ENTRY_LIFETIME, Entrance, EntryTokens, is_session_room, session_room
 from server.formats import load_formats, shipped_formats
@@ -591,6 +592,28 @@ async def test_attendance_is_kept_from_place_to_place(session: Session) -> None:
             session.world.accounts["Fay"]: (START, START + timedelta(minutes=30)),
             session.world.accounts["Sam"]: (START, None),
         }
+
+
+async def test_who_is_in_a_session_or_waits_stays_signed_in(session: Session) -> None:
+    storage, accounts = session.world.storage, session.world.accounts
+    tokens = {}
+    async with storage.transaction() as db:
+        for name in ("Fay", "Sam", "Kim"):
+            tokens[name] = await sessions.start(db, accounts[name], "Firefox", START)
+    async with AsyncExitStack() as stack:
+        await in_the_room(stack, session, "Fay")
+        await session.world.change(opens_without_facilitator=False)
+        kim = await stack.enter_async_context(session.at_the_door("Kim"))
+        await kim.ask("knock")
+        here = {name: session.rooms.has_account(accounts[name]) for name in tokens}
+        assert here == {"Fay": True, "Sam": False, "Kim": True}
+        session.now += timedelta(minutes=14)
+        assert session.rooms.groups is not None
+        await session.rooms.groups.keep_signed_in(accounts[name] for name in here if here[name])
+    async with storage.transaction() as db:
+        at = START + timedelta(minutes=28)
+        known = {name: await sessions.resolve(db, token, at) for name, token in tokens.items()}
+    assert {name: one is not None for name, one in known.items()} == here
 
 
 class Silent:

@@ -10,6 +10,7 @@ import pytest
 
 from server.secret import server_secret
 from server.settings import Settings, SettingsError, load_settings
+from server.storage.database import FILE_NAME
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,7 +121,7 @@ def test_secret_is_made_once_for_its_owner_only(settings: Settings) -> None:
     assert server_secret(settings) == secret
     path = settings.data_dir / "secret"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not list(settings.data_dir.glob("secret?*"))
+    assert {entry.name for entry in settings.data_dir.iterdir()} == {"secret", FILE_NAME}
 
 
 def test_unusable_secret_file_is_named(settings: Settings, tmp_path: Path) -> None:

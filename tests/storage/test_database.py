@@ -226,13 +226,8 @@ async def test_another_program_can_hold_the_sqlite_file_for_a_while(tmp_path: Pa
         await asyncio.wait_for(writing, 10)
 
 
-async def test_writes_can_be_cancelled_at_any_time(
-    storage: Storage, request: pytest.FixtureRequest
-) -> None:
+async def test_writes_can_be_cancelled_at_any_time(storage: Storage) -> None:
     """As happens when a browser goes away: others go on, and the audit stays whole."""
-    if storage.engine.dialect.name == "sqlite":
-        why = "a write cancelled while it begins can keep SQLite's lock until it is given up"
-        request.applymarker(pytest.mark.xfail(reason=why, strict=False))
     chance = random.Random(5)
     done = 0
 
