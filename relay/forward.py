@@ -461,6 +461,7 @@ class Forwarder:
         # --- header extensions: read the level, write our send time, find mid and frame number
         header = 12 + 4 * (first & 0x0F)
         mid_at = frame_at = frame = 0
+        begins_anew = True  # as far as can be told without a dependency descriptor
         send_time = -1
         if first & 0x10:
             at = header + 4
@@ -505,6 +506,8 @@ class Forwarder:
                         return "malformed"
                     frame_at = at + 1
                     frame = view[frame_at] << 8 | view[frame_at + 1]
+                    # template_dependency_structure_present_flag: only key frames have it
+                    begins_anew = length > DESCRIPTOR_BYTES and view[at + DESCRIPTOR_BYTES] >= 0x80
                 at += length
         elif header > size:
             return "truncated"
@@ -576,6 +579,11 @@ class Forwarder:
             if extended < slot.anchor:
                 if slot.anchor != _UNANCHORED or extended != source.highest:
                     continue  # from before the gate opened: its number may be another's
+                if not begins_anew:
+                    # Browsers drop what refers to a structure that they were not sent, and do not
+                    # ask for it. Sources pass over a request that comes right after a key frame.
+                    source.key_frame_wanted = True
+                    continue
                 _take_up(slot, extended, timestamp, now)
             sink = slot.transport
             out_seq = (extended + slot.seq_delta) & 0xFFFF

@@ -11,8 +11,9 @@ LEVEL, SEND_TIME, MID, DESCRIPTOR = 1, 2, 3, 4
 """The ids of the header extensions."""
 
 
-def descriptor(frame: int, rest: bytes = b"") -> tuple[int, bytes]:
-    """A dependency descriptor: first and last packet of a frame of template 0."""
+def descriptor(frame: int, rest: bytes = b"\x80") -> tuple[int, bytes]:
+    """A dependency descriptor: first and last packet of a frame of template 0, by default of a
+    key frame, with the flag of a structure; with nothing in `rest`, of another frame."""
     return DESCRIPTOR, b"\xc0" + struct.pack("!H", frame & 0xFFFF) + rest
 
 

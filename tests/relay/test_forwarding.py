@@ -61,18 +61,18 @@ async def test_frames_are_numbered_onwards_when_the_camera_changes(room: Room) -
     slot = listener.peer.slots["v0"]
     seen = []
     for seq, frame in enumerate((60_000, 60_001, 60_002)):
-        speaker.send("ca", seq, extensions=[descriptor(frame, b"rest")])
+        speaker.send("ca", seq, extensions=[descriptor(frame, b"\xffrest")])
     await room.settle(speaker)
     seen += listener.media()
     room.relay.feed(slot, room.members[2].peer.sources["ca"])
     room.members[2].send("ca", 1)  # without any, until a key frame comes
-    for seq, frame in enumerate((0, 1), start=2):
-        room.members[2].send("ca", seq, extensions=[descriptor(frame)])
+    room.members[2].send("ca", 2, extensions=[descriptor(0)])
+    room.members[2].send("ca", 3, extensions=[descriptor(1, b"")])
     await room.settle(room.members[2])
     seen += [packet for packet in listener.media() if packet.ssrc == slot.ssrc]
     assert [DESCRIPTOR in packet.extensions for packet in seen] == [True] * 3 + [False, True, True]
     assert seen[0].extensions[DESCRIPTOR][:1] == b"\xc0"
-    assert seen[0].extensions[DESCRIPTOR][3:] == b"rest"
+    assert seen[0].extensions[DESCRIPTOR][3:] == b"\xffrest"
     first, second, third, fourth, fifth = (
         frame_of(packet) for packet in seen if DESCRIPTOR in packet.extensions
     )

@@ -4,6 +4,7 @@ import pytest
 from aiortc.rtp import RtcpPsfbPacket
 
 from relay.feedback import KEY_FRAME_INTERVAL_S
+from tests.relay.packets import descriptor
 from tests.relay.room import Member, Room
 
 
@@ -84,6 +85,28 @@ async def test_opening_a_gate_asks_for_one(quiet: Room) -> None:
     quiet.gate("mi", 0, 1, is_open=False)
     quiet.gate("mi", 0, 1, is_open=True)
     assert await asked(quiet, quiet.members[0]) == 0
+
+
+async def test_a_sink_begins_with_a_key_frame_which_is_asked_for_until_it_comes(
+    quiet: Room,
+) -> None:
+    """A source sends none for a request that comes right after one."""
+    speaker, listener, _ = quiet.members
+    quiet.gate("ca", 0, 1, is_open=False)
+    quiet.gate("ca", 0, 1, is_open=True)
+    assert await asked(quiet, speaker) == 1
+    for seq in range(3):
+        speaker.send("ca", seq, extensions=[descriptor(seq, b"")])
+        await quiet.settle(speaker)
+        quiet.tick(1)
+        assert await asked(quiet, speaker) == 1
+        assert listener.media() == []
+    for seq, rest in enumerate((b"\x80", b"", b"\x7f"), start=3):
+        speaker.send("ca", seq, extensions=[descriptor(seq, rest)])
+    await quiet.settle(speaker)
+    assert len(listener.media()) == 3
+    quiet.tick(1)
+    assert await asked(quiet, speaker) == 0
 
 
 async def test_a_request_for_audio_or_for_nothing_is_ignored(quiet: Room) -> None:

@@ -77,35 +77,30 @@ class KeyFrames {
 /** By mid, of the latest receiver there: a new peer connection has new ones. */
 const received = new Map<string, KeyFrames>();
 
-function sealing(mid: SentMid, transformer: ScriptTransformer) {
-  const keyFrames = new KeyFrames(async () => transformer.generateKeyFrame?.());
-  return new TransformStream<EncodedFrame, EncodedFrame>({
-    async transform(frame, controller) {
-      const since = performance.now();
-      const sealed = await sealer.seal(new Uint8Array(frame.data), mid, whole);
-      if (sealed === null) {
-        stats.unsealed += 1;
-        keyFrames.lost();
-        return;
-      }
-      stats.sealed += 1;
-      count(frame, 'seal', since);
-      keyFrames.passed(frame);
-      frame.data = sealed.buffer;
-      controller.enqueue(frame);
-    },
-  });
+/** What is done with a frame; it is sent or played once it is given to `pass`. */
+type Handler = (frame: EncodedFrame, pass: (frame: EncodedFrame) => void) => Promise<void>;
+
+function sealing(mid: SentMid, keyFrames: KeyFrames): Handler {
+  return async (frame, pass) => {
+    const since = performance.now();
+    const sealed = await sealer.seal(new Uint8Array(frame.data), mid, whole);
+    if (sealed === null) {
+      stats.unsealed += 1;
+      keyFrames.lost();
+      return;
+    }
+    stats.sealed += 1;
+    count(frame, 'seal', since);
+    keyFrames.passed(frame);
+    frame.data = sealed.buffer;
+    pass(frame);
+  };
 }
 
-function opening(mid: string, keyFrames: KeyFrames) {
-  let ended = false;
-  async function open(
-    frame: EncodedFrame,
-    controller: TransformStreamDefaultController<EncodedFrame>,
-  ): Promise<void> {
+function opening(mid: string, keyFrames: KeyFrames): Handler {
+  return async (frame, pass) => {
     const since = performance.now();
     const result = await opener.open(new Uint8Array(frame.data), mid, since);
-    if (ended) return;
     if ('drop' in result) {
       const reason = result.drop;
       stats.dropped[reason] += 1;
@@ -121,18 +116,25 @@ function opening(mid: string, keyFrames: KeyFrames) {
     if (!result.held) count(frame, 'open', since);
     keyFrames.passed(frame);
     frame.data = result.frame.buffer;
-    controller.enqueue(frame);
+    pass(frame);
+  };
+}
+
+/**
+ * Hands each frame to `handle` as it comes. Not by a TransformStream and pipes, which cost more
+ * than sealing and opening themselves; see docs/benchmarks.md.
+ */
+async function pump({ readable, writable }: ScriptTransformer, handle: Handler, inTurn: boolean) {
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  // The writer is in error once the peer connection has ended: what comes then is not played.
+  const pass = (frame: EncodedFrame) => void writer.write(frame).catch(() => undefined);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const handled = handle(value, pass);
+    if (inTurn) await handled;
   }
-  return new TransformStream<EncodedFrame, EncodedFrame>({
-    transform(frame, controller) {
-      // Not awaited: frames that wait for a key are bounded by the opener, which also keeps them
-      // in order, while the browser would drop what waits before a stream.
-      void open(frame, controller);
-    },
-    flush() {
-      ended = true;
-    },
-  });
 }
 
 function report(trouble: Trouble): void {
@@ -142,16 +144,15 @@ function report(trouble: Trouble): void {
 scope.onrtctransform = ({ transformer }) => {
   const options = transformer.options as TransformOptions;
   if (options.side === 'seal') {
-    void transformer.readable
-      .pipeThrough(sealing(options.mid, transformer))
-      .pipeTo(transformer.writable);
+    const keyFrames = new KeyFrames(async () => transformer.generateKeyFrame?.());
+    void pump(transformer, sealing(options.mid, keyFrames), true);
     return;
   }
   const keyFrames = new KeyFrames(async () => transformer.sendKeyFrameRequest?.());
   received.set(options.mid, keyFrames);
-  void transformer.readable
-    .pipeThrough(opening(options.mid, keyFrames))
-    .pipeTo(transformer.writable);
+  // One does not wait for another: those that wait for a key are bounded by the opener, which also
+  // keeps them in order, while the browser would drop what is not read.
+  void pump(transformer, opening(options.mid, keyFrames), false);
 };
 
 scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
