@@ -64,7 +64,7 @@ COST_S = 10.0
 SETTLED_S = 5.0
 CAMERA_FPS = 5
 PICTURE = {"width": {"ideal": 320}, "height": {"ideal": 180}}
-SCREEN = {"width": 360, "height": 640}
+SCREEN = ViewportSize(width=360, height=640)
 """Six pages that encode, decode and paint pictures of each other share the cores of one machine."""
 
 UNSEALED = """
@@ -185,7 +185,7 @@ class Person:
         sealed: bool = True,
     ) -> Person:
         """Open the link, and have the name ready in the lobby."""
-        context = await browser.new_context(viewport=ViewportSize(**SCREEN))
+        context = await browser.new_context(viewport=SCREEN)
         if not sealed:
 
             async def fulfill(route: Route) -> None:
@@ -364,7 +364,7 @@ async def measure(
     slots = [await person.slot() for person in staying]
     for person, slot in zip(staying, slots, strict=True):
         await person.next_decoded(mids_of([other for other in slots if other != slot]))
-    room = server.rooms.open(ROOM)
+    room = server.rooms.rooms[ROOM]
     facilitator = next(one.id for one in room.members.values() if one.role == "facilitator")
     # They all talk at the same time, all the time, and are to be heard.
     room.moderator.command(events.SetLadder(by=facilitator, on=False))

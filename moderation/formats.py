@@ -7,7 +7,8 @@ the default written here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
@@ -20,6 +21,9 @@ Phase = Literal["lobby", "check_in", "work", "check_out", "ended"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 QUEUE_ORDERS: tuple[QueueOrder, ...] = get_args(QueueOrder)
 PHASES: tuple[Phase, ...] = get_args(Phase)
+
+
+MAX_DESCRIPTION = 300
 
 
 class FormatError(ValueError):
@@ -134,6 +138,8 @@ class Format:
     name: str
     kind: Kind
     title: str
+    description: str
+    """A sentence for those who choose it; may be empty."""
     default_for: tuple[Phase, ...]
     turn: TurnRules
     queue: QueueRules
@@ -170,7 +176,7 @@ _Rules = TypeVar("_Rules")
 
 def parse_format(name: str, mapping: Mapping[str, object]) -> Format:
     """Check one format's mapping; ``name`` is its file's name without the ending."""
-    known = {"kind", "title", "default_for", *_FOR_KINDS}
+    known = {"kind", "title", "description", "default_for", *_FOR_KINDS}
     for key in mapping:
         if key not in known:
             raise FormatError(f"{name}: {key}: there is no such key")
@@ -180,6 +186,11 @@ def parse_format(name: str, mapping: Mapping[str, object]) -> Format:
     title = mapping.get("title")
     if not isinstance(title, str) or not title.strip():
         raise FormatError(f"{name}: title: must be a few words to show, not {title!r}")
+    description = mapping.get("description", "")
+    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION:
+        raise FormatError(
+            f"{name}: description: must be a sentence of up to {MAX_DESCRIPTION} characters"
+        )
     phases = mapping.get("default_for", [])
     if not isinstance(phases, list) or any(phase not in PHASES for phase in phases):
         raise FormatError(f"{name}: default_for: must be a list of {', '.join(PHASES)}")
@@ -190,6 +201,7 @@ def parse_format(name: str, mapping: Mapping[str, object]) -> Format:
         name=name,
         kind=kind,
         title=title,
+        description=description,
         default_for=tuple(phases),
         turn=_section(name, mapping, "turn", TurnRules),
         queue=_section(name, mapping, "queue", QueueRules),
@@ -298,3 +310,23 @@ class Formats:
 
     def default_for(self, phase: Phase) -> Format:
         return self._defaults[phase]
+
+    def chosen(self, names: Sequence[str]) -> Formats:
+        """Those that a group has chosen of these, with what its circles go on with; all, if it has
+        chosen none of them.
+
+        Its sessions begin with the first, in place of the one that opens the lobby here. A phase
+        for which another is made, such as the check-in, opens with that if it is among them.
+        """
+        known = [self._formats[name] for name in names if name in self._formats]
+        if not known:
+            return self
+        opening = self._defaults["lobby"]
+        defaults = {
+            phase: usual if usual in known and usual is not opening else known[0]
+            for phase, usual in self._defaults.items()
+        }
+        known += [self._formats[one.circle.then] for one in known if one.kind == "circle"]
+        chosen = copy(self)
+        chosen._formats, chosen._defaults = {one.name: one for one in known}, defaults
+        return chosen

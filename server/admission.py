@@ -37,6 +37,8 @@ class Entrant:
         kind: by what they belong to the session.
         key: by which the group's facilitators name them, see `server.groups.standing.Standing`.
         waits: whether a facilitator has to let them in.
+        members_wait: whether that is so for the group's members at all.
+        formats: names of the session formats that the group uses, the first to begin with.
     """
 
     person: Person
@@ -49,6 +51,8 @@ class Entrant:
     kind: Kind
     key: str
     waits: bool
+    members_wait: bool
+    formats: tuple[str, ...]
 
     @property
     def role(self) -> Role:

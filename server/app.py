@@ -26,7 +26,6 @@ from server.api.routes import Services
 from server.api.routes_entry import ENTRY_TOKENS
 from server.entrance import Entrance, EntryTokens
 from server.errors import plain_errors
-from server.formats import load_formats, shipped_formats
 from server.group_sessions import GroupSessions
 from server.health import add_health
 from server.links import Links
@@ -83,7 +82,7 @@ async def _create_app(settings: Settings, stack: AsyncExitStack) -> web.Applicat
     services = replace(services, more={**services.more, ENTRY_TOKENS: entries})
     groups = GroupSessions(services.storage)
     stack.push_async_callback(groups.close)
-    formats = load_formats(settings.formats_dir or shipped_formats())
+    formats = services.formats
     try:
         relay = await Relay.open(
             bind=settings.media_bind, port=settings.media_port, announce=media_announce(settings)

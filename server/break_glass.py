@@ -7,11 +7,13 @@ where the group's facilitators see it, too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import QueryableAttribute
 
 from server.audit.record import AuditEvent, record
@@ -22,9 +24,10 @@ from server.storage.ids import new_id
 from server.storage.keyring import KeyRing
 from server.storage.models import Account, BreakGlassGrant, EntryConfirmation, Group, Membership
 from server.storage.models.base import GroupRole
-from server.storage.sealed import Place, Sealed, seal
+from server.storage.sealed import Place, seal
 
 GRANTED = "break_glass.granted"
+ENDED = "break_glass.ended"
 DURATION = timedelta(hours=1)
 MAX_PEOPLE = 200
 """The most that are shown at a time."""
@@ -40,25 +43,41 @@ class Grant:
     expires_at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What someone confirmed for a session, opened."""
+
+    session_starts_at: datetime
+    confirmed_at: datetime
+    location: str = field(repr=False)
+    phone: str = field(repr=False)
+    contact_name: str = field(repr=False)
+    contact_phone: str = field(repr=False)
+    is_private: bool
+    """Whether nobody else can hear them: alone, or with headphones."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Who can be reached how, and what they confirmed for the latest session, if it is kept yet.
+    """Who can be reached how.
 
     Args:
         membership_id: of the member.
         display_name: as the group knows them.
         role: in the group.
-        contacts: sealed fields of the account by name.
-        session_starts_at: of the session that they confirmed for; None if there is none.
-        confirmed: sealed fields of the confirmation by name.
+        legal_name: as they gave it.
+        email: if they have one.
+        phone: if they gave one.
+        confirmed: for the latest session, if that is kept yet.
     """
 
     membership_id: str
     display_name: str
     role: GroupRole
-    contacts: dict[str, str | None]
-    session_starts_at: datetime | None
-    confirmed: dict[str, str | None]
+    legal_name: str = field(repr=False)
+    email: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+    confirmed: Confirmed | None
 
 
 async def grant(
@@ -108,32 +127,55 @@ async def grant(
 
 async def current_grant(
     storage: Storage, *, account_id: str, group_id: str, now: datetime
-) -> Grant:
-    """The access that someone has now.
-
-    Raises:
-        Refused: ``no_grant``.
-    """
+) -> Grant | None:
+    """The access that someone has now, the longest if there are several."""
     query = (
         select(BreakGlassGrant.id, BreakGlassGrant.granted_at, BreakGlassGrant.expires_at)
-        .where(
-            BreakGlassGrant.account_id == account_id,
-            BreakGlassGrant.group_id == group_id,
-            BreakGlassGrant.granted_at <= now,
-            BreakGlassGrant.expires_at > now,
-        )
+        .where(*_current(account_id, group_id, now))
         .order_by(BreakGlassGrant.expires_at.desc())
         .limit(1)
     )
     async with storage.snapshot() as session:
         row = (await session.execute(query)).one_or_none()
-    if row is None:
-        raise Refused("no_grant", "Please state first why you need to see this.", 403)
-    return Grant(row.id, group_id, row.granted_at, row.expires_at)
+    return None if row is None else Grant(row.id, group_id, row.granted_at, row.expires_at)
+
+
+async def end(
+    storage: Storage, *, account_id: str, group_id: str, address: str | None, now: datetime
+) -> None:
+    """End someone's access before its time; without any nothing happens."""
+    async with storage.transaction() as session:
+        query = select(BreakGlassGrant).where(*_current(account_id, group_id, now))
+        for row in (await session.scalars(query)).all():
+            row.expires_at = now
+            event = AuditEvent(
+                actor=account_id,
+                action=ENDED,
+                subject=row.id,
+                group_id=group_id,
+                address=address,
+                time=now,
+            )
+            record(session, event)
+
+
+def _current(account_id: str, group_id: str, now: datetime) -> list[ColumnElement[bool]]:
+    return [
+        BreakGlassGrant.account_id == account_id,
+        BreakGlassGrant.group_id == group_id,
+        BreakGlassGrant.granted_at <= now,
+        BreakGlassGrant.expires_at > now,
+    ]
 
 
 async def people(
-    storage: Storage, keyring: KeyRing, access: Grant, *, account_id: str, address: str | None
+    storage: Storage,
+    keyring: KeyRing,
+    access: Grant,
+    *,
+    account_id: str,
+    address: str | None,
+    now: datetime,
 ) -> list[Person]:
     """Everyone in the group with what is sealed about them. Each look is put on record."""
     async with storage.snapshot() as session:
@@ -153,15 +195,20 @@ async def people(
                     EntryConfirmation.id,
                     EntryConfirmation.account_id,
                     EntryConfirmation.session_starts_at,
+                    EntryConfirmation.confirmed_at,
+                    EntryConfirmation.is_private,
                 )
-                .where(EntryConfirmation.group_id == access.group_id)
+                .where(
+                    EntryConfirmation.group_id == access.group_id,
+                    EntryConfirmation.expires_at > now,
+                )
                 .order_by(EntryConfirmation.session_starts_at)
             )
         ).all()
     latest = {row.account_id: row for row in confirmations}
 
     async def view(
-        attributes: Sequence[QueryableAttribute[str]], row_id: str
+        attributes: Sequence[QueryableAttribute[Any]], row_id: str
     ) -> dict[str, str | None]:
         values = await view_sealed(
             storage,
@@ -177,27 +224,36 @@ async def people(
 
     found = []
     for member in members:
-        confirmation = latest.get(member.account_id)
+        contacts = await view([Account.legal_name, Account.email, Account.phone], member.account_id)
+        confirmed = None
+        if (row := latest.get(member.account_id)) is not None:
+            opened = await view(
+                [
+                    EntryConfirmation.location,
+                    EntryConfirmation.phone,
+                    EntryConfirmation.emergency_contact,
+                ],
+                row.id,
+            )
+            contact = json.loads(opened.get("emergency_contact") or "{}")
+            confirmed = Confirmed(
+                session_starts_at=row.session_starts_at,
+                confirmed_at=row.confirmed_at,
+                location=opened.get("location") or "",
+                phone=opened.get("phone") or "",
+                contact_name=contact.get("name", ""),
+                contact_phone=contact.get("phone", ""),
+                is_private=row.is_private,
+            )
         found.append(
             Person(
                 membership_id=member.id,
                 display_name=member.display_name,
                 role=member.role,
-                contacts=await view(_sealed_of(Account), member.account_id),
-                session_starts_at=None if confirmation is None else confirmation.session_starts_at,
-                confirmed={}
-                if confirmation is None
-                else await view(_sealed_of(EntryConfirmation), confirmation.id),
+                legal_name=contacts.get("legal_name") or "",
+                email=contacts.get("email"),
+                phone=contacts.get("phone"),
+                confirmed=confirmed,
             )
         )
     return found
-
-
-def _sealed_of(
-    model: type[Account] | type[EntryConfirmation],
-) -> list[QueryableAttribute[str]]:
-    return [
-        getattr(model, column.key)
-        for column in model.__table__.columns
-        if isinstance(column.type, Sealed)
-    ]

@@ -61,8 +61,8 @@ class Door:
 
     # --- who wait ------------------------------------------------------------------------------
 
-    async def knock(self, entrant: Entrant, page: Page) -> bool:
-        """Someone asks to be let in.
+    async def knock(self, entrant: Entrant, mls_id: str, page: Page) -> bool:
+        """Someone asks to be let in, whose page will join with the key of this id.
 
         Returns:
             whether they wait from now on, and did not before.
@@ -72,7 +72,7 @@ class Door:
         """
         person = entrant.person
         was_waiting = any(wait.entrant.person == person for wait in self.waiting.people)
-        wait = self.waiting.knock(entrant, _now())
+        wait = self.waiting.knock(entrant, mls_id, _now())
         former = self._visitors.pop(person, None)
         if wait is not None:
             self._visitors[person] = _Visitor(page)
@@ -186,6 +186,7 @@ def _seen(wait: Wait, now: float) -> WaitingPerson:
     return WaitingPerson(
         id=wait.id,
         person=entrant.key,
+        mls_id=wait.mls_id,
         name=entrant.name,
         pronouns=entrant.pronouns,
         role=entrant.role,

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from server.tasks import Tasks
-from signaling.delivery import Delivery, Tell
+from signaling.delivery import Admission, Delivery, Tell, new_group_id
 from signaling.messages import (
     CatchUp,
     Chat,
@@ -43,12 +43,15 @@ class Encryption:
 
     Args:
         ciphersuite: what the room's MLS groups are made with.
+        admission: who lets people into the groups.
         room: gets what the service has to tell.
         tasks: owns the clock and the postman.
     """
 
-    def __init__(self, ciphersuite: Ciphersuite, room: Recipients, tasks: Tasks) -> None:
-        self._delivery = Delivery(ciphersuite)
+    def __init__(
+        self, ciphersuite: Ciphersuite, admission: Admission, room: Recipients, tasks: Tasks
+    ) -> None:
+        self._delivery = Delivery(ciphersuite, lambda: new_group_id(admission))
         self._room = room
         self._changed = asyncio.Event()
         self._post: asyncio.Queue[Tell] = asyncio.Queue()

@@ -42,6 +42,8 @@ _CLAIMS = [
     "kind",
     "key",
     "waits",
+    "members_wait",
+    "formats",
 ]
 
 
@@ -96,6 +98,8 @@ class EntryTokens:
             "kind": entrant.kind,
             "key": entrant.key,
             "waits": entrant.waits,
+            "members_wait": entrant.members_wait,
+            "formats": list(entrant.formats),
         }
         return jwt.encode(claims, self._secret, _ALGORITHM)
 
@@ -138,9 +142,12 @@ def _grant(claims: dict[str, Any]) -> Grant:
         raise ValueError("a claim is not text")
     if not (pronouns is None or isinstance(pronouns, str)):
         raise ValueError("pronouns are not text")
+    formats = claims["formats"]
+    if not isinstance(formats, list) or not all(isinstance(one, str) for one in formats):
+        raise ValueError("formats are not names")
     if claims["role"] not in get_args(GroupRole) or claims["kind"] not in get_args(Kind):
         raise ValueError("there is no such role or kind")
-    if type(claims["guest"]) is not bool or type(claims["waits"]) is not bool:
+    if not all(type(claims[name]) is bool for name in ("guest", "waits", "members_wait")):
         raise ValueError("a claim is not a truth value")
     person = Person(guest_id=text[0]) if claims["guest"] else Person(account_id=text[0])
     entrant = Entrant(
@@ -154,6 +161,8 @@ def _grant(claims: dict[str, Any]) -> Grant:
         kind=claims["kind"],
         key=text[3],
         waits=claims["waits"],
+        members_wait=claims["members_wait"],
+        formats=tuple(formats),
     )
     return Grant(entrant.role, entrant)
 

@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server import refusals
 from server.accounts import sessions
 from server.admission import Entrant
-from server.groups import attendance, bans
+from server.groups import attendance, bans, documents
 from server.groups.act import Act, on_record
 from server.groups.bans import refuse_banned
 from server.groups.entry import may_enter
+from server.groups.groups import find_group
 from server.groups.standing import standing
 from server.storage.database import Storage
-from server.storage.models import Group
+from server.storage.models import Document, DocumentKind, Group
 from signaling.refusal import Refused
 
 log = structlog.get_logger(__name__)
@@ -92,7 +93,12 @@ class GroupSessions:
         if entry.role != entrant.group_role:
             self._refused(entrant, "role_changed")
             raise Refused("may_not_enter", _ROLE_CHANGED)
-        return replace(entrant, waits=entry.waits)
+        return replace(
+            entrant,
+            waits=entry.waits,
+            members_wait=entry.members_wait,
+            formats=entry.formats,
+        )
 
     async def check_stay(self, entrants: Iterable[Entrant]) -> list[tuple[Entrant, str]]:
         """Who of those in a session must go, and what to tell them.
@@ -149,6 +155,23 @@ class GroupSessions:
             return False
         return True
 
+    # --- what is shown -------------------------------------------------------------------------
+
+    async def text(self, entrant: Entrant, kind: DocumentKind) -> Document:
+        """The present version of one of the texts of someone's group.
+
+        Raises:
+            Refused: ``no_such_text``; ``internal`` if it cannot be told.
+        """
+        try:
+            async with asyncio.timeout(CHECK_WAIT_S), self._storage.snapshot() as session:
+                group = await find_group(session, entrant.group_id)
+                return await documents.find(session, group, kind)
+        except refusals.Refused as refused:
+            raise Refused("no_such_text", refused.message) from None
+        except TimeoutError:
+            raise _busy() from None
+
     # --- what is recorded ----------------------------------------------------------------------
 
     def came(self, entrant: Entrant) -> None:
@@ -187,6 +210,18 @@ class GroupSessions:
 
         async def write(session: AsyncSession) -> None:
             on_record(session, act, action, entrant.person.id, entrant.group_id)
+
+        self._writes.put_nowait(write)
+
+    def shown(self, document: Document, by: Entrant) -> None:
+        """Put on record that a facilitator shows one of the group's texts to everyone."""
+        act = Act(by.person.id, self.now())
+        text, kind, version = document.id, document.kind, document.version
+
+        async def write(session: AsyncSession) -> None:
+            on_record(
+                session, act, "guidelines.shown", text, by.group_id, kind=kind, version=version
+            )
 
         self._writes.put_nowait(write)
 

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 import structlog
 
-from moderation import effects, events
+from moderation import effects, events, notices
 from moderation.formats import Formats, Phase
 from moderation.session import Session
 from server.tasks import Tasks
@@ -79,6 +79,8 @@ class Moderator:
         self._session = Session(formats)
         self._phase: Phase = "lobby"
         self._names: dict[str, str] = {}
+        self._keys: dict[str, str | None] = {}
+        """Of those of whom the name is known."""
         self._present: dict[str, Role] = {}
         self._away: set[str] = set()
         """Those of them whose connection is lost."""
@@ -101,14 +103,23 @@ class Moderator:
 
     # --- what happens in the room --------------------------------------------------------------
 
-    def joined(self, person: str, name: str, role: Role) -> None:
-        """Someone's page is ready, for the first time or again: they are told how things stand."""
+    def joined(self, person: str, name: str, role: Role, key: str | None = None) -> None:
+        """Someone's page is ready, for the first time or again: they are told how things stand.
+
+        Args:
+            person: their id in the room.
+            name: how they are called.
+            role: in the room.
+            key: by which the group's facilitators know them in the HTTP API.
+        """
         self._names.pop(person, None)
         self._names[person] = name
+        self._keys[person] = key
         self._present[person] = role
         self._away.discard(person)
         if len(self._names) > MAX_NAMES:
-            del self._names[next(name for name in self._names if name not in self._present)]
+            gone = next(one for one in self._names if one not in self._present)
+            del self._names[gone], self._keys[gone]
         self._handle(events.Joined(person, role))
 
     def lost(self, person: str) -> None:
@@ -122,6 +133,10 @@ class Moderator:
             del self._present[person]
             self._away.discard(person)
             self._handle(events.Left(person))
+
+    def tell(self, person: str | None, message: Message) -> None:
+        """Tell one person, or with None everyone, in order with what the engine has to say."""
+        self._post.put_nowait((person, message))
 
     def command(self, command: events.Command) -> None:
         """Carry out what someone asks.
@@ -192,13 +207,13 @@ class Moderator:
                     self._floor.set_voice(effect.person, effect.is_open)
                 case effects.TellEveryone():
                     self._phase = cast(Phase, effect.state.phase)
-                    self._post.put_nowait((None, notice_of(effect.state, now, self._name)))
+                    self.tell(None, self._message(effect.state, now))
                 case effects.TellPerson():
-                    self._post.put_nowait((effect.to, notice_of(effect.notice, now, self._name)))
+                    self.tell(effect.to, self._message(effect.notice, now))
                 case effects.TellFacilitators():
-                    message = notice_of(effect.notice, now, self._name)
+                    message = self._message(effect.notice, now)
                     for facilitator in effect.to:
-                        self._post.put_nowait((facilitator, message))
+                        self.tell(facilitator, message)
                 case effects.Refused():
                     refused = effect
                 case effects.CallOnCall():
@@ -206,6 +221,11 @@ class Moderator:
                 case effects.Audit():
                     log.info("moderation", action=effect.action, by=effect.by, about=effect.about)
         return refused
+
+    def _message(
+        self, notice: notices.PersonalNotice | notices.FacilitatorNotice, now: float
+    ) -> Message:
+        return notice_of(notice, now, self._name, self._keys.get)
 
     def _name(self, person: str) -> str:
         return self._names.get(person, "someone who left")

@@ -17,6 +17,7 @@ from server.admission import Entrant, Place
 from server.encryption import Encryption
 from server.moderator import Moderator
 from server.tasks import Tasks
+from signaling.delivery import Admission
 from signaling.messages import (
     Ciphersuite,
     Connection,
@@ -27,6 +28,8 @@ from signaling.messages import (
     Removed,
     Role,
     Roster,
+    ShownDocument,
+    ShownText,
 )
 from signaling.refusal import Refused
 from signaling.sdp import (
@@ -115,6 +118,7 @@ class Room:
         relay: carries the media.
         formats: what facilitators may choose from.
         ciphersuite: what its MLS groups are made with.
+        admission: who lets people into them.
         grace_s: for how many seconds the place of someone whose connection broke is kept.
         tasks: owns the room's timers.
         on_presence: is told of everyone who gets a place (True) or loses it (False).
@@ -128,6 +132,7 @@ class Room:
         relay: Relay,
         formats: Formats,
         ciphersuite: Ciphersuite,
+        admission: Admission,
         grace_s: float,
         tasks: Tasks,
         on_presence: Callable[[Member, bool], None],
@@ -145,7 +150,8 @@ class Room:
         self._changed = asyncio.Event()
         self._announcer = tasks.start(self._announce(), "roster")
         self.moderator = Moderator(formats, self, tasks)
-        self.encryption = Encryption(ciphersuite, self, tasks)
+        self.encryption = Encryption(ciphersuite, admission, self, tasks)
+        self._shown = ShownText(shown=None)
         self._occupied = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -300,7 +306,9 @@ class Room:
             member.whole_frames = answer.whole_frames
             self._note_change()
         if is_first:
-            self.moderator.joined(member.id, member.name, member.role)
+            key = None if member.entrant is None else member.entrant.key
+            self.moderator.joined(member.id, member.name, member.role, key)
+            self.moderator.tell(member.id, self._shown)
 
     def restart_ice(self, member: Member) -> str:
         """A new offer for the same connection, to find another path for it.
@@ -334,6 +342,11 @@ class Room:
             self._relay.feed(other.peer.slots[SCREEN_MID], source)
         self._set_gates(member)
         self._note_change()
+
+    def show(self, document: ShownDocument | None) -> None:
+        """Put a text on everyone's screen, also of those who come later; None takes it away."""
+        self._shown = ShownText(shown=document)
+        self.moderator.tell(None, self._shown)
 
     # --- media ---------------------------------------------------------------------------------
 

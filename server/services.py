@@ -113,9 +113,10 @@ def _smtp(settings: Settings) -> SmtpSettings | None:
 
 
 async def _keep_retention(services: Services) -> None:
+    periods = services.settings.retention
     while True:
         try:
-            await enforce(services.storage, services.retention, datetime.now(UTC))
+            await enforce(services.storage, periods, datetime.now(UTC))
         except (StorageError, SQLAlchemyError, TimeoutError):
             log.exception("retention_failed")
         await asyncio.sleep(RETENTION_EVERY_S)

@@ -30,6 +30,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from server.storage.retention import RetentionPeriods
 from signaling.messages import MAX_SLOTS, Ciphersuite
 
 DEFAULT_FILE = Path("config/holdspace.toml")
@@ -52,6 +53,11 @@ def _split(value: Any) -> Any:
 
 
 Addresses = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+
+
+def _period(name: str) -> Any:
+    """A period's default, bounds and description are written down once, where it is used."""
+    return RetentionPeriods.model_fields[name]
 
 
 class Settings(BaseSettings):
@@ -180,6 +186,19 @@ class Settings(BaseSettings):
         le=600,
         description="For how many seconds the place of someone whose connection broke is kept.",
     )
+    retention_entry_confirmation_hours: int = _period("entry_confirmation_hours")
+    retention_login_days: int = _period("login_days")
+    retention_link_days: int = _period("link_days")
+    retention_absence_days: int = _period("absence_days")
+    retention_attendance_days: int = _period("attendance_days")
+    retention_guest_days: int = _period("guest_days")
+    retention_signature_days: int = _period("signature_days")
+    retention_membership_days: int = _period("membership_days")
+    retention_contact_days: int = _period("contact_days")
+    retention_account_days: int = _period("account_days")
+    retention_ban_days: int = _period("ban_days")
+    retention_break_glass_days: int = _period("break_glass_days")
+    retention_audit_days: int = _period("audit_days")
     metrics_token: SecretStr | None = Field(
         None,
         min_length=16,
@@ -189,6 +208,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much to log: debug, info, warning or error."
     )
+
+    @property
+    def retention(self) -> RetentionPeriods:
+        """For how long each kind of data is kept."""
+        names = RetentionPeriods.model_fields
+        return RetentionPeriods(**{name: getattr(self, f"retention_{name}") for name in names})
 
     @field_validator("public_url")
     @classmethod

@@ -26,12 +26,14 @@ class Wait:
     Args:
         id: made up for this wait, so that nobody's account can be told from it.
         entrant: who.
+        mls_id: of the key that their page will join with.
         since: when they came, in s.
         away_since: when their connection was lost, in s; None while it is there.
     """
 
     id: str
     entrant: Entrant
+    mls_id: str
     since: float
     away_since: float | None = None
 
@@ -68,8 +70,8 @@ class WaitingRoom:
             return True
         return entrant.waits and person not in self._let_in
 
-    def knock(self, entrant: Entrant, now: float) -> Wait | None:
-        """Someone asks to be let in, for the first time or again.
+    def knock(self, entrant: Entrant, mls_id: str, now: float) -> Wait | None:
+        """Someone asks to be let in, for the first time or again, perhaps with another key.
 
         Returns:
             their wait; None if they need not wait.
@@ -86,9 +88,9 @@ class WaitingRoom:
             return None
         before = self._waiting.get(person)
         if before is None:
-            wait = Wait(token_urlsafe(9), entrant, now)
+            wait = Wait(token_urlsafe(9), entrant, mls_id, now)
         else:
-            wait = replace(before, entrant=entrant, away_since=None)
+            wait = replace(before, entrant=entrant, mls_id=mls_id, away_since=None)
         self._waiting[person] = wait
         return wait
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from secrets import token_bytes
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from moderation.words import REFUSALS
 from signaling.identity import Credential, person_id
@@ -66,6 +66,19 @@ _SUITES: Final[dict[Ciphersuite, int]] = {
 
 ALONE: Final = "No facilitator can read this right now. You can still press Help."
 ALONE_FACILITATOR: Final = "No other facilitator can read this right now."
+
+
+Admission = Literal["open", "facilitator"]
+"""Who decides on coming into a group: see :func:`new_group_id`."""
+
+
+def new_group_id(admission: Admission) -> bytes:
+    """A group's id, 16 bytes, of which the first says who lets people in.
+
+    0 where they come in by themselves, 1 where a facilitator lets them in. The id is part of all
+    that the members agree on, so nobody can tell some of them one thing and others another.
+    """
+    return bytes([admission == "facilitator"]) + token_bytes(15)
 
 
 class Tell(NamedTuple):
@@ -136,14 +149,16 @@ class Delivery:
 
     Args:
         ciphersuite: what the groups are made with.
-        new_group_id: gives the next group's id, 16 bytes.
+        group_id: gives the next group's id, 16 bytes.
     """
 
     def __init__(
-        self, ciphersuite: Ciphersuite, new_group_id: Callable[[], bytes] = lambda: token_bytes(16)
+        self,
+        ciphersuite: Ciphersuite,
+        group_id: Callable[[], bytes] = lambda: new_group_id("open"),
     ) -> None:
         self._suite = _SUITES[ciphersuite]
-        self._new_group_id = new_group_id
+        self._next_group_id = group_id
         self._people: dict[str, _Person] = {}
         self._group = b""
         self._epoch = 0
@@ -489,7 +504,7 @@ class Delivery:
         known = self._people[person]
         assert known.fresh is not None, "whoever is there and not a member has a key package"
         known.used, known.fresh = known.fresh.ref, None
-        self._group, self._epoch = self._new_group_id(), 0
+        self._group, self._epoch = self._next_group_id(), 0
         self._leaves = [_Leaf(person, known.identity, since=0)]
         self._log.clear()
         self._duty = self._deserted_since = None

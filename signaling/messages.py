@@ -22,7 +22,7 @@ from pydantic import (
 
 from moderation.words import RefusalCode
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Raised when an older browser page could no longer talk to this server."""
 
 MAX_SLOTS = 16
@@ -52,6 +52,7 @@ WireCode = Literal[
     "may_not_enter",
     "not_waiting",
     "cannot_keep_out",
+    "no_such_text",
     "not_in_group",
     "stale_epoch",
     "epoch_gone",
@@ -72,6 +73,9 @@ Connection = Literal["connecting", "connected", "reconnecting"]
 Phase = Literal["lobby", "check_in", "work", "check_out", "ended"]
 
 FormatKind = Literal["open", "queue", "circle", "presentation"]
+
+DocumentKind = Literal["guidelines", "confidentiality", "telehealth_consent", "part2_notice"]
+"""The kinds of texts that groups have; in rooms with links there are guidelines alone."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories of control and format characters."""
@@ -109,6 +113,9 @@ else:
     ChatBytes = _octets(49_152)
     """An MLSMessage with a PrivateMessage that holds application data (RFC 9420 section 6.3)."""
     GroupId = _octets(16, 16)
+
+MlsId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{21}[AQgw]$")]
+"""The fingerprint of an MLS signature key, 128 bits: see :mod:`signaling.identity`."""
 
 Epoch = Annotated[int, Field(ge=0, lt=2**53)]
 
@@ -208,6 +215,9 @@ class Knock(Message):
     What comes then is ``waiting``, at once ``let_in`` for whom nobody has to let in, or
     ``removed``. Until ``let_in``, ``join`` is refused as ``not_let_in``.
     """
+
+    mls_id: MlsId
+    """Of the key that this page will join with, so that a facilitator lets in that key alone."""
 
 
 # --- Requests: the floor and one's own needs (RFC 8855 section 10) -----------------------------
@@ -384,6 +394,17 @@ class RemovePerson(Message):
     a link without an account cannot be kept out (``cannot_keep_out``)."""
 
 
+class ShowText(Message):
+    """Event ``show_text``: put one of the group's texts on everyone's screen, or take it away.
+
+    The text is always the server's own, in its present version. One that is not there is refused
+    as ``no_such_text``.
+    """
+
+    kind: DocumentKind | None
+    """null: nothing any more."""
+
+
 # --- Requests: end-to-end encryption (docs/security.md) -----------------------------------------
 
 
@@ -531,6 +552,14 @@ class Refusal(Message):
 # --- Events: server to browser -----------------------------------------------------------------
 
 
+class SessionName(Message):
+    """What the HTTP API calls a group's session."""
+
+    group: str
+    key: str
+    """Of the session, by its start, such as ``20270105T180000Z``."""
+
+
 class Welcome(Message):
     """Event ``welcome``: sent once the socket is let in, before ``join``."""
 
@@ -545,6 +574,8 @@ class Welcome(Message):
     choose."""
     waits: bool
     """Whether a facilitator has to let them in: ``knock`` before ``join``."""
+    session: SessionName | None
+    """For facilitators of the group that meets here alone."""
 
 
 class Stopping(Message):
@@ -586,6 +617,8 @@ class WaitingPerson(Message):
     person: str
     """By which the group's facilitators know them in the HTTP API, such as to see where they
     are: of a membership, a guest, or an absence that is made up."""
+    mls_id: MlsId
+    """As they told with ``knock``: to be their `Participant.id` once they are let in."""
     name: str
     pronouns: str | None
     role: Role
@@ -643,6 +676,25 @@ class Floor(Message):
     all_muted: bool
     attended: bool
     """False: no facilitator is in the room."""
+
+
+class ShownDocument(Message):
+    """A text that is on everyone's screen."""
+
+    kind: DocumentKind
+    title: str
+    version: int | None
+    """null: it is the one that comes with Holdspace, in a room with links."""
+    text: str
+    """Markdown."""
+    by: str
+    """The name of the facilitator who shows it."""
+
+
+class ShownText(Message):
+    """Event ``shown_text``: what text is on everyone's screen; replaces the one before it."""
+
+    shown: ShownDocument | None
 
 
 # --- Events: to one person alone ----------------------------------------------------------------
@@ -821,6 +873,8 @@ class PersonView(Message):
     """One person as facilitators see them."""
 
     id: str
+    person: str | None
+    """As `WaitingPerson.person`; null in rooms with links."""
     role: Role
     connected: bool
     session: Figures
@@ -875,6 +929,8 @@ class Alert(Message):
     """The person it is about; null for the room."""
     about_name: str | None
     """How that person is called, also when they have left."""
+    about_person: str | None
+    """As `WaitingPerson.person`, likewise; null in rooms with links."""
     text: str
     evidence: dict[str, str | int | float | bool | None]
     count: int
@@ -943,6 +999,7 @@ REQUESTS: dict[str, Request] = {
     "admit": Request(Admit, Ok, FACILITATORS),
     "turn_away": Request(TurnAway, Ok, FACILITATORS),
     "remove_person": Request(RemovePerson, Ok, FACILITATORS),
+    "show_text": Request(ShowText, Ok, FACILITATORS),
 }
 """By event name, all that a browser may ask."""
 
@@ -955,6 +1012,7 @@ EVENTS: dict[str, type[Message]] = {
     "let_in": LetIn,
     "waiting_room": WaitingRoom,
     "floor": Floor,
+    "shown_text": ShownText,
     "own": Own,
     "your_turn": YourTurn,
     "turn_ending_soon": TurnEndingSoon,

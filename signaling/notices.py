@@ -16,13 +16,22 @@ from signaling import messages
 NameOf = Callable[[str], str]
 """How someone is called who is or was in the room."""
 
+KeyOf = Callable[[str], str | None]
+"""By which the group's facilitators know them in the HTTP API; None in rooms with links."""
+
 SOMEONE = "another person"
 
 
 def notice_of(
-    notice: notices.PersonalNotice | notices.FacilitatorNotice, now: float, name_of: NameOf
+    notice: notices.PersonalNotice | notices.FacilitatorNotice,
+    now: float,
+    name_of: NameOf,
+    key_of: KeyOf,
 ) -> messages.Message:
-    """The message that tells ``notice`` at the time ``now``, in s on the engine's clock."""
+    """The message that tells ``notice`` at the time ``now``, in s on the engine's clock.
+
+    Keys stand in what facilitators alone are told.
+    """
     match notice:
         case notices.FloorState():
             return _floor(notice, now)
@@ -62,7 +71,7 @@ def notice_of(
             return messages.HelpSeen(text=notice.text)
         case notices.PeopleState():
             return messages.People(
-                people=[_person(person, now, name_of) for person in notice.people],
+                people=[_person(person, now, name_of, key_of) for person in notice.people],
                 gini=notice.gini,
                 recent_gini=notice.recent_gini,
                 fair_share=notice.fair_share,
@@ -70,7 +79,7 @@ def notice_of(
                 ladder_on=notice.ladder_on,
             )
         case notices.AlertNotice():
-            return _alert(notice, name_of)
+            return _alert(notice, name_of, key_of)
 
 
 def _floor(state: notices.FloorState, now: float) -> messages.Floor:
@@ -104,10 +113,13 @@ def _floor(state: notices.FloorState, now: float) -> messages.Floor:
     )
 
 
-def _person(view: notices.PersonView, now: float, name_of: NameOf) -> messages.PersonView:
+def _person(
+    view: notices.PersonView, now: float, name_of: NameOf, key_of: KeyOf
+) -> messages.PersonView:
     return messages.PersonView.model_validate(
         {
             "id": view.id,
+            "person": key_of(view.id),
             "role": view.role,
             "connected": view.connected,
             "session": messages.Figures(**asdict(view.session)),
@@ -126,7 +138,7 @@ def _person(view: notices.PersonView, now: float, name_of: NameOf) -> messages.P
     )
 
 
-def _alert(notice: notices.AlertNotice, name_of: NameOf) -> messages.Alert:
+def _alert(notice: notices.AlertNotice, name_of: NameOf, key_of: KeyOf) -> messages.Alert:
     alert = notice.alert
     about_name = None if alert.about is None else name_of(alert.about)
     evidence = dict(alert.evidence)
@@ -144,6 +156,7 @@ def _alert(notice: notices.AlertNotice, name_of: NameOf) -> messages.Alert:
         severity=alert.severity,
         about=alert.about,
         about_name=about_name,
+        about_person=None if alert.about is None else key_of(alert.about),
         text=alert.text,
         evidence=evidence,
         count=alert.count,

@@ -57,6 +57,7 @@ REQUESTS: dict[str, Rate] = {
     "admit": Rate(20, 2),
     "turn_away": Rate(20, 2),
     "remove_person": Rate(10, 1),
+    "show_text": Rate(10, 0.5),
 }
 """Each kind of request; one that comes sooner is refused as ``too_fast``."""
 

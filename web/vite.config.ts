@@ -88,7 +88,7 @@ export default defineConfig({
     target: 'es2022',
   },
   server: {
-    // `npx vite` next to a running server, to work on the page with hot reload.
+    // `npm run dev` next to a running server, to work on the page with hot reload.
     proxy: {
       '/socket.io': { target: 'http://127.0.0.1:8080', ws: true },
       '/api': { target: 'http://127.0.0.1:8080' },

@@ -115,6 +115,7 @@ async def create(
     email: str,
     zone: str | None,
     is_administrator: bool,
+    is_facilitator: bool,
 ) -> Account:
     """Make an account. It can be logged in to when it has factors.
 
@@ -127,6 +128,7 @@ async def create(
         email: as `email_address` gives it.
         zone: IANA time zone, if chosen.
         is_administrator: of this server.
+        is_facilitator: whether they may make groups of their own.
 
     Raises:
         Refused: ``bad_legal_name``, ``bad_time_zone`` or ``email_taken``.
@@ -136,13 +138,37 @@ async def create(
         legal_name=seal(keyring, Place.of(Account.legal_name, account_id), legal_name(name)),
         time_zone=None if zone is None else time_zone(zone),
         is_administrator=is_administrator,
+        is_facilitator=is_facilitator,
         created_at=act.now,
     )
     await _give_email(session, keyring, account, email)
     session.add(account)
     await _flush(session)
-    on_record(session, act, "account.created", account_id, None, administrator=is_administrator)
+    on_record(
+        session,
+        act,
+        "account.created",
+        account_id,
+        None,
+        administrator=is_administrator,
+        facilitator=is_facilitator,
+    )
     return account
+
+
+async def let_make_groups(
+    session: AsyncSession, act: Act, account_id: str, *, is_facilitator: bool
+) -> None:
+    """Say whether someone may make groups of their own. What they guide already, they keep.
+
+    Raises:
+        Refused: ``not_found``.
+    """
+    account = await open_account(session, account_id, lock=True)
+    if account.is_facilitator == is_facilitator:
+        return
+    account.is_facilitator = is_facilitator
+    on_record(session, act, "account.rights_changed", account_id, None, facilitator=is_facilitator)
 
 
 async def change_profile(

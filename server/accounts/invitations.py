@@ -42,13 +42,15 @@ class Terms:
     Args:
         group_id: the group to join, if any.
         role: in it; None exactly where there is no group.
-        is_administrator: whether the new account may run this server.
+        is_administrator: whether the new account may run this server; never with a group.
+        is_facilitator: whether the new account may make groups of its own; never with a group.
         days: for how many days it is valid.
     """
 
     group_id: str | None = None
     role: GroupRole | None = None
     is_administrator: bool = False
+    is_facilitator: bool = False
     days: int = 7
 
 
@@ -135,6 +137,7 @@ async def _make(
         group_id=terms.group_id,
         role=terms.role,
         is_administrator=terms.is_administrator,
+        is_facilitator=terms.is_facilitator,
         created_by=author,
         created_at=act.now,
         expires_at=act.now + timedelta(days=terms.days),
@@ -155,13 +158,20 @@ async def invite(
 ) -> Made:
     """Make an invitation. It is emailed, if there is an email and a way to send one.
 
-    Who may give these terms is for the caller to decide.
+    That whoever makes it is an administrator, or a facilitator of its group, is for the caller to
+    check. To a group, its facilitators invite; an administrator only someone to guide it, and only
+    while nobody does.
 
     Raises:
-        Refused: ``bad_terms``, ``email_invalid``, ``not_found``, ``group_closed`` or ``mail_busy``.
+        Refused: ``bad_terms``, ``email_invalid``, ``not_found``, ``group_closed``,
+            ``not_allowed`` or ``mail_busy``.
     """
     if (terms.group_id is None) != (terms.role is None) or not 1 <= terms.days <= MAX_DAYS:
         raise Refused("bad_terms", "An invitation to a group needs a role, and only that does.")
+    if terms.group_id is not None and (terms.is_administrator or terms.is_facilitator):
+        raise Refused(
+            "bad_terms", "Nobody is invited to a group and to this server's tasks at once."
+        )
     to = None if email is None else email_address(email)
     async with storage.transaction() as session:
         if terms.group_id is not None:
@@ -170,6 +180,14 @@ async def invite(
                 raise Refused("not_found", "This group does not exist.", 404)
             if group.closed_at is not None:
                 raise Refused("group_closed", "This group has ended.", 409)
+            guides = await memberships.facilitators(session, group.id)
+            if act.actor not in guides and (guides or terms.role != "facilitator"):
+                raise Refused(
+                    "not_allowed",
+                    "The facilitators of a group invite to it. An administrator can invite someone "
+                    "to guide a group that has none any more.",
+                    403,
+                )
         invitation, token = await _make(session, act, terms, act.actor)
         if to is not None:
             place = Place.of(Invitation.email, invitation.id)
@@ -182,6 +200,7 @@ async def invite(
             terms.group_id,
             role=terms.role,
             administrator=terms.is_administrator,
+            facilitator=terms.is_facilitator,
         )
     link = site.invitation(token)
     if mailer is not None and to is not None:
@@ -209,14 +228,14 @@ async def made(session: AsyncSession, group_id: str | None = None) -> Sequence[I
 async def revoke(
     storage: Storage, act: Act, invitation_id: str, group_id: str | None = None
 ) -> None:
-    """Take an invitation back; with a group, only one to it, for its participants.
+    """Take an invitation back; with a group, only one to it.
 
     Raises:
         Refused: ``not_found``, also if it was used.
     """
     mine: list[ColumnElement[bool]] = []
     if group_id is not None:
-        mine = [Invitation.group_id == group_id, Invitation.role == "participant"]
+        mine = [Invitation.group_id == group_id]
     async with storage.transaction() as session:
         revoked = (
             await session.execute(
@@ -273,6 +292,30 @@ async def _use(session: AsyncSession, act: Act, invitation: Invitation, account_
     on_record(session, act, "invitation.used", invitation.id, invitation.group_id)
 
 
+async def _refuse_unfounded(session: AsyncSession, invitation: Invitation, account_id: str) -> None:
+    """Refuse a role over others to whom those could not give it who guide the group now.
+
+    An administrator's word counts while nobody guides it, and not for themselves: administrators
+    do not see into groups.
+    """
+    if invitation.group_id is None or invitation.role == "participant":
+        return
+    # Locked, so that of two who come at once one finds the other there.
+    await session.scalar(select(Group.id).where(Group.id == invitation.group_id).with_for_update())
+    guides = await memberships.facilitators(session, invitation.group_id)
+    if invitation.created_by in guides:
+        return
+    if guides or invitation.created_by is None or invitation.role != "facilitator":
+        raise link_ended()
+    if invitation.created_by == account_id:
+        raise Refused(
+            "own_invitation",
+            "You made this invitation yourself, and it is for someone else: administrators do not "
+            "see into groups.",
+            403,
+        )
+
+
 async def _join(
     session: AsyncSession,
     act: Act,
@@ -285,6 +328,7 @@ async def _join(
         return
     if display_name is None:
         raise Refused("display_name_needed", "Please choose the name that the group will see.")
+    await _refuse_unfounded(session, invitation, account_id)
     await memberships.join(
         session,
         act,
@@ -306,8 +350,8 @@ async def join(
     """Take an invitation with the account that one has; the actor of the act.
 
     Raises:
-        Refused: ``link_ended``, ``display_name_needed``, ``not_for_you``, or as
-            `memberships.join`; then it can still be taken.
+        Refused: ``link_ended``, ``display_name_needed``, ``not_for_you``, ``own_invitation``, or
+            as `memberships.join`; then it can still be taken.
     """
     async with storage.transaction() as session:
         invitation, _ = await look(session, token, act.now)
@@ -320,7 +364,11 @@ async def join(
                 409,
             )
         if invitation.group_id is None:
-            raise Refused("not_for_you", "You have an account already.", 409)
+            raise Refused(
+                "not_for_you",
+                "You have an account already. An administrator can let it make groups, too.",
+                409,
+            )
         await _use(session, act, invitation, account.id)
         await _join(session, act, invitation, account.id, display_name, pronouns)
 
@@ -347,6 +395,7 @@ async def _create(
         email=email_address(newcomer.email),
         zone=newcomer.zone,
         is_administrator=invitation.is_administrator,
+        is_facilitator=invitation.is_facilitator,
     )
     await _use(session, mine, invitation, account.id)
     await _join(session, mine, invitation, account.id, newcomer.display_name, newcomer.pronouns)

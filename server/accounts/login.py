@@ -35,12 +35,11 @@ def wrong_credentials() -> Refused:
     return Refused("wrong_credentials", "The email address or the password is not right.", 401)
 
 
-def wrong_code() -> Refused:
-    return Refused(
-        "wrong_code",
-        "This code is not right, or was used already. An app shows a new one every 30 seconds.",
-        401,
-    )
+def wrong_code(kind: Literal["totp", "recovery_code"] = "totp") -> Refused:
+    text = "This code is not right, or was used already."
+    if kind == "totp":
+        text += " An app shows a new one every 30 seconds."
+    return Refused("wrong_code", text, 401)
 
 
 def ticket_ended() -> Refused:
@@ -240,7 +239,7 @@ async def give_code(
             await count_failure(session, account_id, act.now)
         put_on_record(session, act, account_id, kind, "failed" if token is None else "done")
     if token is None:
-        raise wrong_code()
+        raise wrong_code(kind)
     attempt.succeeded()
     services.proven.drop(ticket)
     return account_id, token

@@ -16,6 +16,7 @@ from server.accounts.passwords import MAX_CHARS as MAX_PASSWORD
 from server.accounts.services import AccountServices
 from server.accounts.signed_in import SignedIn
 from server.api.routes import STEP_UP_S, Call, Model, Rate, Reply
+from server.groups import groups
 from server.groups.act import Act
 from server.storage.database import Storage
 from server.storage.keyring import KeyRing
@@ -79,6 +80,7 @@ class Session(Model):
 class Me(Model):
     id: str
     is_administrator: bool
+    may_make_groups: bool
     time_zone: str | None
     email_verified: bool
     factors: Factors
@@ -120,6 +122,7 @@ async def tell(call: Call, account_id: str, what: str) -> None:
 async def me_of(storage: Storage, who: SignedIn) -> Me:
     async with storage.snapshot() as session:
         account = await accounts.open_account(session, who.id)
+        may_make_groups = await groups.may_make_groups(session, who.id)
         factors = await factors_of(session, who.id)
     until = None
     if who.stepped_up_at is not None:
@@ -127,6 +130,7 @@ async def me_of(storage: Storage, who: SignedIn) -> Me:
     return Me(
         id=who.id,
         is_administrator=account.is_administrator,
+        may_make_groups=may_make_groups,
         time_zone=account.time_zone,
         email_verified=account.email_verified_at is not None,
         factors=Factors.model_validate(factors, from_attributes=True),

@@ -7,6 +7,7 @@ from server.api import (
     routes_audit,
     routes_entry,
     routes_factors,
+    routes_formats,
     routes_groups,
     routes_invitations,
     routes_me,
@@ -25,6 +26,7 @@ ROUTES: list[Route] = [
     *routes_invitations.ROUTES,
     *routes_accounts.ROUTES,
     *routes_groups.ROUTES,
+    *routes_formats.ROUTES,
     *routes_entry.ROUTES,
     *routes_audit.ROUTES,
 ]

@@ -16,6 +16,7 @@ from server.groups.schedule import Occurrence
 from server.groups.standing import Kind, Standing
 from server.groups.templates import TITLES
 from server.refusals import Refused
+from server.storage.keyring import KeyRing
 from server.storage.models import DocumentKind, Group, GroupRole
 
 _KEY = "%Y%m%dT%H%M%SZ"
@@ -112,6 +113,8 @@ class SessionPage(Model):
 
     group_id: str
     group_name: str
+    time_zone: str
+    """Of the group."""
     session: SessionView
     role: GroupRole
     kind: Kind
@@ -120,16 +123,21 @@ class SessionPage(Model):
     opens_at: datetime
     closes_at: datetime
     is_open: bool
+    waits: bool
+    """Whether a facilitator has to let them in from the waiting room."""
     unsigned: list[DocumentKind]
     must_confirm: bool
     is_confirmed: bool
     is_absent: bool
+    absence_note: str | None
+    """Their own, for the facilitators."""
     make_up: MakeUpView | None
     refusal: RefusalView | None
 
 
 async def session_page(
     session: AsyncSession,
+    keyring: KeyRing,
     group: Group,
     occurrence: Occurrence,
     stands: Standing,
@@ -156,6 +164,7 @@ async def session_page(
     return SessionPage(
         group_id=group.id,
         group_name=group.name,
+        time_zone=group.time_zone,
         session=session_view(occurrence),
         role=role,
         kind=stands.kind,
@@ -164,10 +173,12 @@ async def session_page(
         opens_at=opening.opens_at(starts_at, role),
         closes_at=opening.closes_at(occurrence.ends_at),
         is_open=opening.is_open(starts_at, occurrence.ends_at, role, now),
+        waits=entry.waits(group, stands),
         unsigned=await signatures.unsigned(session, group, person, role),
         must_confirm=entry.must_confirm(role),
         is_confirmed=await confirmations.is_confirmed(session, group.id, starts_at, person, now),
         is_absent=absence is not None,
+        absence_note=None if absence is None else absences.own_note(keyring, absence),
         make_up=make_up,
         refusal=refusal,
     )
@@ -253,7 +264,6 @@ async def confirm(
     given = confirmations.Confirmation(
         body.location, body.phone, body.contact_name, body.contact_phone, body.is_private
     )
-    periods = call.services.more.get("retention")
     await confirmations.confirm(
         session,
         call.services.keyring,
@@ -261,5 +271,5 @@ async def confirm(
         occurrence,
         person,
         given,
-        keep_hours=getattr(periods, "entry_confirmation_hours", confirmations.KEEP_HOURS),
+        keep_hours=call.services.settings.retention_entry_confirmation_hours,
     )

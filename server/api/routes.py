@@ -11,16 +11,18 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from moderation.formats import Formats
 from server.accounts.signed_in import SignedIn
 from server.audit.anchor import Anchor
+from server.formats import load_formats, shipped_formats
 from server.settings import Settings
 from server.storage.database import Storage
 from server.storage.keyring import KeyRing
-from server.storage.retention import RetentionPeriods
 from signaling.rates import Rate as Rate
 
 PREFIX = "/api/v1"
@@ -88,7 +90,6 @@ class Services:
         settings: of this server.
         mailer: sends email; None if there is no SMTP (`server.accounts`).
         anchor: of the audit; None where none is kept.
-        retention: for how long each kind of data is kept.
         more: further services by name, for handlers that need one of their own.
     """
 
@@ -97,8 +98,16 @@ class Services:
     settings: Settings
     mailer: Any = None
     anchor: Anchor | None = None
-    retention: RetentionPeriods = field(default_factory=RetentionPeriods)
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def formats(self) -> Formats:
+        """The formats that sessions may have. They are read once: the server does so at its start.
+
+        Raises:
+            SettingsError: if they cannot be read.
+        """
+        return load_formats(self.settings.formats_dir or shipped_formats())
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class ListedAccount(Model):
     id: str
     legal_name: str
     is_administrator: bool
+    is_facilitator: bool
     created_at: datetime
     closed_at: datetime | None
     email_verified: bool
@@ -37,6 +38,11 @@ class AccountParticulars(Model):
     legal_name: str
     email: str | None
     phone: str | None
+
+
+class Rights(Model):
+    is_facilitator: bool
+    """Whether they may make groups of their own."""
 
 
 class PasswordLink(Model):
@@ -56,6 +62,7 @@ async def list_accounts(call: Call) -> ListedAccounts:
                 id=each.account.id,
                 legal_name=each.legal_name,
                 is_administrator=each.account.is_administrator,
+                is_facilitator=each.account.is_facilitator,
                 created_at=each.account.created_at,
                 closed_at=each.account.closed_at,
                 email_verified=each.account.email_verified_at is not None,
@@ -81,6 +88,14 @@ async def account_particulars(call: Call) -> AccountParticulars:
 async def close_account(call: Call) -> None:
     async with call.services.storage.transaction() as session:
         await accounts.close(session, act_of(call), call.path["account"])
+
+
+async def set_rights(call: Call) -> None:
+    body: Rights = call.body
+    async with call.services.storage.transaction() as session:
+        await accounts.let_make_groups(
+            session, act_of(call), call.path["account"], is_facilitator=body.is_facilitator
+        )
 
 
 async def set_email(call: Call) -> None:
@@ -125,6 +140,15 @@ ROUTES = [
         "administrator",
         "Change the email address of an account.",
         body=EmailOnly,
+        step_up=True,
+    ),
+    Route(
+        "PUT",
+        f"{PREFIX}/accounts/{{account}}/rights",
+        set_rights,
+        "administrator",
+        "Say whether someone may make groups of their own.",
+        body=Rights,
         step_up=True,
     ),
     Route(

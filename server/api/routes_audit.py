@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,6 +16,9 @@ from server.api.routes import PREFIX, Call, GroupRole, Id, Model, Rate, Reply, R
 from server.audit.export import export, latest
 from server.audit.record import AuditEvent, record
 from server.audit.verify import verify
+from server.groups.groups import find_group
+from server.groups.record_names import record_names
+from server.refusals import Refused
 from server.storage.models import AuditRow
 from server.storage.models.base import Outcome
 
@@ -42,6 +46,15 @@ class Events(Model):
     """Newest first."""
 
     events: list[Event]
+
+
+class GroupEvents(Events):
+    """With whom the ids mean, as far as the group knows them."""
+
+    people: dict[str, str]
+    """Chosen names by id."""
+    administrators: list[str]
+    """Ids of administrators of this server."""
 
 
 class Page(Model):
@@ -83,60 +96,83 @@ class Reason(Model):
     reason: Annotated[str, Field(min_length=10, max_length=1_000, pattern=r"\S.*\S")]
 
 
+class Access(Model):
+    """Someone's own emergency access to a group."""
+
+    group_name: str
+    seconds_left: int | None
+    """None if they have none now. Not a time, since the clock of a page may be wrong."""
+
+
 class Granted(Model):
     id: str
     expires_at: datetime
+
+
+class Confirmed(Model):
+    """Where someone said they are, and whom to call, for the latest session."""
+
+    session_starts_at: datetime
+    confirmed_at: datetime
+    location: str
+    phone: str
+    contact_name: str
+    contact_phone: str
+    is_private: bool
 
 
 class Reached(Model):
     membership: str
     display_name: str
     role: GroupRole
-    contacts: dict[str, str | None]
-    session_starts_at: datetime | None
-    """Of the session that the following was confirmed for."""
-    confirmed: dict[str, str | None]
+    legal_name: str
+    email: str | None
+    phone: str | None
+    confirmed: Confirmed | None
 
 
 class People(Model):
-    expires_at: datetime
+    seconds_left: int
     people: list[Reached]
 
 
-async def show_group_audit(call: Call) -> Events:
+async def show_group_audit(call: Call) -> GroupEvents:
     page: Page = call.query
-    group_id = call.within.id
-    return _events(
-        await latest(call.services.storage, group_id=group_id, before=page.before, limit=page.limit)
+    storage, group_id = call.services.storage, call.within.id
+    rows = await latest(storage, group_id=group_id, before=page.before, limit=page.limit)
+    ids = {each for row in rows for each in (row.actor, row.subject) if each is not None}
+    async with storage.snapshot() as session:
+        names = await record_names(session, group_id, ids)
+    return GroupEvents(
+        events=_events(rows),
+        people=names.people,
+        administrators=sorted(names.administrators),
     )
 
 
 async def show_audit(call: Call) -> Events:
     page: PageOfAll = call.query
-    return _events(
-        await latest(
-            call.services.storage, group_id=page.group, before=page.before, limit=page.limit
+    rows = await latest(
+        call.services.storage, group_id=page.group, before=page.before, limit=page.limit
+    )
+    return Events(events=_events(rows))
+
+
+def _events(rows: Sequence[AuditRow]) -> list[Event]:
+    return [
+        Event(
+            sequence=row.sequence,
+            time=row.time,
+            actor=row.actor,
+            action=row.action,
+            subject=row.subject,
+            group=row.group_id,
+            outcome=row.outcome,
+            address=row.address,
+            detail=json.loads(row.detail),
         )
-    )
-
-
-def _events(rows: Sequence[AuditRow]) -> Events:
-    return Events(
-        events=[
-            Event(
-                sequence=row.sequence,
-                time=row.time,
-                actor=row.actor,
-                action=row.action,
-                subject=row.subject,
-                group=row.group_id,
-                outcome=row.outcome,
-                address=row.address,
-                detail=json.loads(row.detail),
-            )
-            for row in rows
-        ]
-    )
+        for row in rows
+    ]
 
 
 async def export_audit(call: Call) -> Reply:
@@ -170,7 +206,7 @@ async def verify_audit(call: Call) -> Verified:
 
 
 async def show_retention(call: Call) -> Retention:
-    periods = call.services.retention
+    periods = call.services.settings.retention
     return Retention(
         periods=[
             Period(name=name, value=getattr(periods, name), description=field.description or "")
@@ -193,24 +229,61 @@ async def break_the_glass(call: Call) -> Granted:
     return Granted(id=grant.id, expires_at=grant.expires_at)
 
 
+async def show_access(call: Call) -> Access:
+    storage, group_id = call.services.storage, call.path["group"]
+    async with storage.snapshot() as session:
+        group = await find_group(session, group_id)
+    grant = await break_glass.current_grant(
+        storage, account_id=call.who.id, group_id=group_id, now=call.now
+    )
+    return Access(
+        group_name=group.name,
+        seconds_left=None if grant is None else _seconds_left(grant, call.now),
+    )
+
+
+def _seconds_left(grant: break_glass.Grant, now: datetime) -> int:
+    return int((grant.expires_at - now).total_seconds())
+
+
+async def end_access(call: Call) -> None:
+    await break_glass.end(
+        call.services.storage,
+        account_id=call.who.id,
+        group_id=call.path["group"],
+        address=call.address,
+        now=call.now,
+    )
+
+
 async def show_people_in_emergency(call: Call) -> People:
     services = call.services
     grant = await break_glass.current_grant(
         services.storage, account_id=call.who.id, group_id=call.path["group"], now=call.now
     )
+    if grant is None:
+        raise Refused("no_grant", "Please state first why you need to see this.", 403)
     found = await break_glass.people(
-        services.storage, services.keyring, grant, account_id=call.who.id, address=call.address
+        services.storage,
+        services.keyring,
+        grant,
+        account_id=call.who.id,
+        address=call.address,
+        now=call.now,
     )
     return People(
-        expires_at=grant.expires_at,
+        seconds_left=_seconds_left(grant, call.now),
         people=[
             Reached(
                 membership=person.membership_id,
                 display_name=person.display_name,
                 role=person.role,
-                contacts=person.contacts,
-                session_starts_at=person.session_starts_at,
-                confirmed=person.confirmed,
+                legal_name=person.legal_name,
+                email=person.email,
+                phone=person.phone,
+                confirmed=None
+                if person.confirmed is None
+                else Confirmed(**asdict(person.confirmed)),
             )
             for person in found
         ],
@@ -225,7 +298,7 @@ ROUTES = [
         "facilitator",
         "What is on record about the group.",
         query=Page,
-        reply=Events,
+        reply=GroupEvents,
     ),
     Route(
         "GET",
@@ -264,6 +337,14 @@ ROUTES = [
         reply=Retention,
     ),
     Route(
+        "GET",
+        f"{PREFIX}/groups/{{group}}/break-glass",
+        show_access,
+        "administrator",
+        "Whether one has emergency access to a group, and until when.",
+        reply=Access,
+    ),
+    Route(
         "POST",
         f"{PREFIX}/groups/{{group}}/break-glass",
         break_the_glass,
@@ -274,6 +355,13 @@ ROUTES = [
         status=201,
         step_up=True,
         rate=_HEAVY,
+    ),
+    Route(
+        "DELETE",
+        f"{PREFIX}/groups/{{group}}/break-glass",
+        end_access,
+        "administrator",
+        "End one's emergency access before its time.",
     ),
     Route(
         "GET",

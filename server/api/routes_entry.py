@@ -50,6 +50,8 @@ async def _enter(
         kind=entry.kind,
         key=entry.key,
         waits=entry.waits,
+        members_wait=entry.members_wait,
+        formats=entry.formats,
     )
     return EntryView(room=tokens.room_of(entrant), token=tokens.issue(entrant), waits=entrant.waits)
 

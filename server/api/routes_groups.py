@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from server.api import (
+    routes_groups_absences,
+    routes_groups_attendance,
     routes_groups_documents,
+    routes_groups_guest_links,
     routes_groups_schedule,
     routes_groups_sessions,
     routes_groups_visitors,
 )
 from server.api.group_session_page import SessionView, act_of, session_view
 from server.api.routes import PREFIX, Call, Id, Model, Route
-from server.formats import load_formats, shipped_formats
 from server.groups import bans, contacts, groups, memberships, schedule, signatures
 from server.groups.persons import Person
 from server.groups.standing import person_named
@@ -50,7 +49,7 @@ class CreateBody(Model):
     """A new group, and the name by which it knows whoever makes it."""
 
     settings: SettingsBody
-    display_name: ChosenName | None
+    display_name: ChosenName
     pronouns: ChosenPronouns
 
 
@@ -70,7 +69,6 @@ class MyGroup(Model):
 
 class MyGroups(Model):
     groups: list[MyGroup]
-    may_create: bool
 
 
 class Me(Model):
@@ -156,15 +154,6 @@ class Bans(Model):
     bans: list[BanView]
 
 
-@cache
-def _formats_in(folder: Path) -> frozenset[str]:
-    return frozenset(load_formats(folder).names())
-
-
-def _known_formats(call: Call) -> Collection[str]:
-    return _formats_in(call.services.settings.formats_dir or shipped_formats())
-
-
 def _settings(body: SettingsBody) -> groups.GroupSettings:
     return groups.GroupSettings(**{**body.model_dump(), "formats": tuple(body.formats)})
 
@@ -192,8 +181,7 @@ async def _my_groups(call: Call) -> MyGroups:
                     ),
                 )
             )
-        may_create = await groups.may_create(session, call.who.id)
-    return MyGroups(groups=mine, may_create=may_create)
+    return MyGroups(groups=mine)
 
 
 async def _create(call: Call) -> CreatedId:
@@ -203,7 +191,7 @@ async def _create(call: Call) -> CreatedId:
             session,
             act_of(call),
             _settings(body.settings),
-            known_formats=_known_formats(call),
+            known_formats=call.services.formats.names(),
             facilitator_name=body.display_name,
             facilitator_pronouns=body.pronouns,
         )
@@ -213,7 +201,7 @@ async def _create(call: Call) -> CreatedId:
 async def _group(call: Call) -> GroupView:
     async with call.services.storage.snapshot() as session:
         group = await groups.find_group(session, call.within.id)
-        settings = await groups.settings_of(session, group)
+        settings = groups.settings_of(group)
         people = await memberships.members(session, group.id)
     me = next((one for one in people if one.account_id == call.who.id), None)
     if me is None:
@@ -248,7 +236,7 @@ async def _change(call: Call) -> None:
             act_of(call),
             call.within.id,
             _settings(call.body),
-            known_formats=_known_formats(call),
+            known_formats=call.services.formats.names(),
         )
 
 
@@ -384,7 +372,7 @@ ROUTES = [
         _GROUPS,
         _create,
         "signed_in",
-        "Make a group; for administrators, and facilitators of some group.",
+        "Make a group; for facilitators of this server, and of some group.",
         body=CreateBody,
         reply=CreatedId,
         status=201,
@@ -478,6 +466,9 @@ ROUTES = [
     ),
     *routes_groups_schedule.ROUTES,
     *routes_groups_sessions.ROUTES,
+    *routes_groups_absences.ROUTES,
+    *routes_groups_guest_links.ROUTES,
+    *routes_groups_attendance.ROUTES,
     *routes_groups_documents.ROUTES,
     *routes_groups_visitors.ROUTES,
 ]

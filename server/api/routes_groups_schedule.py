@@ -16,7 +16,6 @@ from server.api.group_session_page import (
 from server.api.routes import PREFIX, Call, Model, Rate, Reply, Route
 from server.groups import calendar_feed, schedule
 from server.groups.groups import find_group
-from server.groups.particulars import particulars
 
 LocalTime = Annotated[str, Field(min_length=16, max_length=19)]
 
@@ -89,8 +88,8 @@ async def _schedules(call: Call) -> ScheduleList:
 
 async def _add(call: Call) -> ScheduleId:
     async with call.services.storage.transaction() as session:
-        await find_group(session, call.within.id, open_only=True)
-        zone = call.body.time_zone or (await particulars(session, call.within.id)).time_zone
+        group = await find_group(session, call.within.id, open_only=True)
+        zone = call.body.time_zone or group.time_zone
         row = await schedule.add_schedule(session, act_of(call), call.within.id, _plan(call, zone))
     return ScheduleId(id=row.id)
 
@@ -102,8 +101,8 @@ def _plan(call: Call, zone: str) -> schedule.Plan:
 
 async def _change(call: Call) -> ScheduleId:
     async with call.services.storage.transaction() as session:
-        await find_group(session, call.within.id, open_only=True)
-        zone = call.body.time_zone or (await particulars(session, call.within.id)).time_zone
+        group = await find_group(session, call.within.id, open_only=True)
+        zone = call.body.time_zone or group.time_zone
         row = await schedule.change_schedule(
             session, act_of(call), call.within.id, call.path["schedule"], _plan(call, zone)
         )

@@ -1,9 +1,8 @@
-"""Routes about one session of a group: its page, who comes, and who came."""
+"""Routes about the sessions of groups: the next ones, the page of one, and who is expected."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,17 +14,14 @@ from server.api.group_session_page import (
     act_of,
     confirm,
     read_session_key,
-    session_key,
     session_page,
     session_view,
 )
-from server.api.routes import PREFIX, Call, Id, Model, Reply, Route
+from server.api.routes import PREFIX, Call, Model, Route
 from server.groups import (
     absences,
     attendance,
-    attendance_report,
     confirmations,
-    guests,
     memberships,
     opening,
     schedule,
@@ -33,10 +29,11 @@ from server.groups import (
     standing,
 )
 from server.groups.groups import find_group
-from server.groups.particulars import particulars
 from server.groups.persons import Person
 from server.refusals import Refused
-from server.storage.models import Absence, DocumentKind, Group, GroupRole
+from server.storage.models import DocumentKind, Group, GroupRole
+
+SESSION = f"{PREFIX}/groups/{{group}}/sessions/{{session}}"
 
 
 class Ahead(Model):
@@ -78,99 +75,17 @@ class ConfirmationView(Model):
     phone: str
     contact_name: str
     contact_phone: str
+    is_private: bool
+    """Whether nobody else can hear: they are alone, or wear headphones."""
     confirmed_at: datetime
 
 
-class AbsenceBody(Model):
-    """A word to the facilitators, if one likes."""
+async def the_session(call: Call, session: AsyncSession) -> tuple[Group, schedule.Occurrence]:
+    """The group and the session that the route names.
 
-    note: Annotated[str, Field(max_length=absences.MAX_NOTE)] | None
-
-
-class AbsenceView(Model):
-    person: str
-    display_name: str
-    note: str | None
-    created_at: datetime
-    makes_up: bool
-
-
-class Absences(Model):
-    absences: list[AbsenceView]
-
-
-class OptionView(Model):
-    group: str
-    group_name: str
-    key: str
-    starts_at: datetime
-    ends_at: datetime
-    places: int
-
-
-class Options(Model):
-    options: list[OptionView]
-
-
-class MakeUpBody(Model):
-    """Which session instead."""
-
-    group: Id
-    key: Annotated[str, Field(max_length=20)]
-
-
-class MakeUpId(Model):
-    absence: str
-
-
-class NewLinkView(Model):
-    """The token is shown once."""
-
-    id: str
-    token: str
-    expires_at: datetime
-
-
-class LinkView(Model):
-    id: str
-    created_at: datetime
-    expires_at: datetime
-    guests: int
-
-
-class Links(Model):
-    links: list[LinkView]
-
-
-class Period(Model):
-    since: datetime
-    until: datetime
-    legal_names: bool = False
-
-
-class LineView(Model):
-    person: str
-    display_name: str
-    legal_name: str | None
-    role: GroupRole
-    status: attendance_report.Status
-    joined_at: datetime | None
-    left_at: datetime | None
-    minutes: int
-
-
-class SessionAttendance(Model):
-    key: str
-    starts_at: datetime
-    ends_at: datetime | None
-    people: list[LineView]
-
-
-class AttendanceReport(Model):
-    sessions: list[SessionAttendance]
-
-
-async def _the_session(call: Call, session: AsyncSession) -> tuple[Group, schedule.Occurrence]:
+    Raises:
+        Refused: ``no_session``.
+    """
     group = await find_group(session, call.within.id)
     starts_at = read_session_key(call.path["session"])
     return group, await schedule.session_at(session, group.id, starts_at)
@@ -211,17 +126,22 @@ async def _my_sessions(call: Call) -> MySessions:
 
 async def _page(call: Call) -> SessionPage:
     async with call.services.storage.snapshot() as session:
-        group, occurrence = await _the_session(call, session)
+        group, occurrence = await the_session(call, session)
         stands = await standing.standing(session, group, occurrence.starts_at, Person(call.who.id))
         if stands is None:
             raise Refused("not_found", "There is no such thing here.", 404)
-        return await session_page(session, group, occurrence, stands, call.now)
+        return await session_page(
+            session, call.services.keyring, group, occurrence, stands, call.now
+        )
 
 
 async def _people(call: Call) -> People:
     async with call.services.storage.snapshot() as session:
-        group, occurrence = await _the_session(call, session)
+        group, occurrence = await the_session(call, session)
         starts_at = occurrence.starts_at
+        await confirmations.refuse_who_is_not_there(
+            session, group.id, starts_at, call.within.role, Person(call.who.id)
+        )
         present = await attendance.present(session, group.id, starts_at)
         people = []
         for one in await standing.everyone(session, group, starts_at):
@@ -248,7 +168,7 @@ async def _people(call: Call) -> People:
 
 async def _confirm(call: Call) -> None:
     async with call.services.storage.transaction() as session:
-        _, occurrence = await _the_session(call, session)
+        _, occurrence = await the_session(call, session)
         await confirm(call, session, act_of(call), occurrence, Person(call.who.id))
 
 
@@ -270,177 +190,10 @@ async def _confirmation(call: Call) -> ConfirmationView:
         phone=opened.phone,
         contact_name=opened.contact_name,
         contact_phone=opened.contact_phone,
+        is_private=opened.is_private,
         confirmed_at=opened.confirmed_at,
     )
 
-
-async def _announce(call: Call) -> None:
-    async with call.services.storage.transaction() as session:
-        _, occurrence = await _the_session(call, session)
-        await absences.announce(
-            session,
-            call.services.keyring,
-            act_of(call),
-            occurrence,
-            call.who.id,
-            call.body.note,
-        )
-
-
-async def _take_back(call: Call) -> None:
-    async with call.services.storage.transaction() as session:
-        _, occurrence = await _the_session(call, session)
-        await absences.take_back(session, act_of(call), occurrence, call.who.id)
-
-
-async def _absences(call: Call) -> Absences:
-    seen = await absences.view_absences(
-        call.services.storage,
-        call.services.keyring,
-        act_of(call),
-        call.within.id,
-        read_session_key(call.path["session"]),
-    )
-    return Absences(
-        absences=[
-            AbsenceView(
-                person=one.key,
-                display_name=one.display_name,
-                note=one.note,
-                created_at=one.created_at,
-                makes_up=one.makes_up,
-            )
-            for one in seen
-        ]
-    )
-
-
-async def _options(call: Call) -> Options:
-    async with call.services.storage.snapshot() as session:
-        _, occurrence = await _the_session(call, session)
-        found = await absences.options(session, occurrence, call.who.id, call.now)
-    return Options(
-        options=[
-            OptionView(
-                group=one.group.id,
-                group_name=one.group.name,
-                key=session_key(one.occurrence.starts_at),
-                starts_at=one.occurrence.starts_at,
-                ends_at=one.occurrence.ends_at,
-                places=one.places,
-            )
-            for one in found
-        ]
-    )
-
-
-async def _make_up(call: Call) -> MakeUpId:
-    body: MakeUpBody = call.body
-    async with call.services.storage.transaction() as session:
-        _, occurrence = await _the_session(call, session)
-        row: Absence = await absences.make_up(
-            session,
-            call.services.keyring,
-            act_of(call),
-            occurrence,
-            call.who.id,
-            body.group,
-            read_session_key(body.key),
-        )
-    return MakeUpId(absence=row.id)
-
-
-async def _give_up(call: Call) -> None:
-    async with call.services.storage.transaction() as session:
-        _, occurrence = await _the_session(call, session)
-        await absences.give_up_make_up(session, act_of(call), occurrence, call.who.id)
-
-
-async def _new_link(call: Call) -> NewLinkView:
-    async with call.services.storage.transaction() as session:
-        group, occurrence = await _the_session(call, session)
-        new = await guests.create_link(session, act_of(call), group, occurrence)
-    return NewLinkView(id=new.link.id, token=new.token, expires_at=new.link.expires_at)
-
-
-async def _links(call: Call) -> Links:
-    async with call.services.storage.snapshot() as session:
-        group, occurrence = await _the_session(call, session)
-        found = await guests.links(session, group.id, occurrence)
-    return Links(
-        links=[
-            LinkView(
-                id=link.id,
-                created_at=link.created_at,
-                expires_at=link.expires_at,
-                guests=number,
-            )
-            for link, number in found
-        ]
-    )
-
-
-async def _revoke_link(call: Call) -> None:
-    async with call.services.storage.transaction() as session:
-        await guests.revoke_link(session, act_of(call), call.within.id, call.path["link"])
-
-
-async def _reports(call: Call) -> list[attendance_report.SessionReport]:
-    query: Period = call.query
-    if query.since.tzinfo is None or query.until.tzinfo is None:
-        raise Refused("bad_period", "The period needs times with their time zone.")
-    async with call.services.storage.snapshot() as session:
-        group = await find_group(session, call.within.id)
-    return await attendance_report.report(
-        call.services.storage,
-        call.services.keyring,
-        act_of(call),
-        group,
-        query.since,
-        query.until,
-        legal_names=query.legal_names,
-    )
-
-
-async def _attendance(call: Call) -> AttendanceReport:
-    return AttendanceReport(
-        sessions=[
-            SessionAttendance(
-                key=session_key(one.starts_at),
-                starts_at=one.starts_at,
-                ends_at=one.ends_at,
-                people=[
-                    LineView(
-                        person=line.key,
-                        display_name=line.display_name,
-                        legal_name=line.legal_name,
-                        role=line.role,
-                        status=line.status,
-                        joined_at=line.joined_at,
-                        left_at=line.left_at,
-                        minutes=line.minutes,
-                    )
-                    for line in one.lines
-                ],
-            )
-            for one in await _reports(call)
-        ]
-    )
-
-
-async def _attendance_csv(call: Call) -> Reply:
-    reports = await _reports(call)
-    async with call.services.storage.snapshot() as session:
-        zone = (await particulars(session, call.within.id)).time_zone
-    return Reply(
-        body=attendance_report.as_csv(reports, zone).encode(),
-        content_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="attendance.csv"'},
-    )
-
-
-_GROUP = f"{PREFIX}/groups/{{group}}"
-_SESSION = f"{_GROUP}/sessions/{{session}}"
 
 ROUTES = [
     Route(
@@ -454,7 +207,7 @@ ROUTES = [
     ),
     Route(
         "GET",
-        _SESSION,
+        SESSION,
         _page,
         "member",
         "Whether the session is open, and what is missing before one can enter.",
@@ -462,15 +215,16 @@ ROUTES = [
     ),
     Route(
         "GET",
-        f"{_SESSION}/people",
+        f"{SESSION}/people",
         _people,
-        "facilitator",
-        "Who is expected, and whether they have signed and confirmed.",
+        "care",
+        "Who is expected, and whether they have signed and confirmed; a counselor sees it while "
+        "they are in the session.",
         reply=People,
     ),
     Route(
         "PUT",
-        f"{_SESSION}/confirmation",
+        f"{SESSION}/confirmation",
         _confirm,
         "member",
         "Confirm where one is, and whom to call in an emergency.",
@@ -478,101 +232,10 @@ ROUTES = [
     ),
     Route(
         "GET",
-        f"{_SESSION}/confirmations/{{person}}",
+        f"{SESSION}/confirmations/{{person}}",
         _confirmation,
         "care",
         "What someone confirmed; a counselor sees it while they are in the session.",
         reply=ConfirmationView,
-    ),
-    Route(
-        "PUT",
-        f"{_SESSION}/absence",
-        _announce,
-        "member",
-        "Say that one will not come.",
-        body=AbsenceBody,
-    ),
-    Route(
-        "DELETE",
-        f"{_SESSION}/absence",
-        _take_back,
-        "member",
-        "Come after all.",
-    ),
-    Route(
-        "GET",
-        f"{_SESSION}/absences",
-        _absences,
-        "facilitator",
-        "Who will not come.",
-        reply=Absences,
-    ),
-    Route(
-        "GET",
-        f"{_SESSION}/make-ups",
-        _options,
-        "participant",
-        "In which sessions this one can be made up.",
-        reply=Options,
-    ),
-    Route(
-        "PUT",
-        f"{_SESSION}/make-up",
-        _make_up,
-        "participant",
-        "Choose a session in which to make up this one.",
-        body=MakeUpBody,
-        reply=MakeUpId,
-    ),
-    Route(
-        "DELETE",
-        f"{_SESSION}/make-up",
-        _give_up,
-        "participant",
-        "Not make it up after all.",
-    ),
-    Route(
-        "POST",
-        f"{_SESSION}/guest-links",
-        _new_link,
-        "facilitator",
-        "Make a link by which guests come to this session.",
-        reply=NewLinkView,
-        status=201,
-    ),
-    Route(
-        "GET",
-        f"{_SESSION}/guest-links",
-        _links,
-        "facilitator",
-        "The guest links to this session.",
-        reply=Links,
-    ),
-    Route(
-        "DELETE",
-        f"{_GROUP}/guest-links/{{link}}",
-        _revoke_link,
-        "facilitator",
-        "Make a guest link worthless.",
-    ),
-    Route(
-        "GET",
-        f"{_GROUP}/attendance",
-        _attendance,
-        "facilitator",
-        "Who came to the sessions of a period.",
-        query=Period,
-        reply=AttendanceReport,
-        step_up=True,
-    ),
-    Route(
-        "GET",
-        f"{_GROUP}/attendance.csv",
-        _attendance_csv,
-        "facilitator",
-        "Who came to the sessions of a period, as CSV.",
-        query=Period,
-        step_up=True,
-        content_type="text/csv",
     ),
 ]

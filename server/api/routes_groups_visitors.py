@@ -67,8 +67,11 @@ class _Visit:
         self.occurrence = occurrence
         self.stands = stands
 
-    async def page(self, session: AsyncSession) -> SessionPage:
-        return await session_page(session, self.group, self.occurrence, self.stands, self.act.now)
+    async def page(self, call: Call, session: AsyncSession) -> SessionPage:
+        keyring = call.services.keyring
+        return await session_page(
+            session, keyring, self.group, self.occurrence, self.stands, self.act.now
+        )
 
     async def documents(self, session: AsyncSession) -> DocumentList:
         return await document_list(session, self.group, self.stands.person, self.stands.role)
@@ -163,13 +166,13 @@ async def _come(call: Call) -> Reply:
             new.guest.session_starts_at,
             Person(guest_id=new.guest.id),
         )
-        page = await visit.page(session)
+        page = await visit.page(call, session)
     return Reply(body=page, session_token=new.token)
 
 
 async def _guest(call: Call) -> SessionPage:
     async with call.services.storage.snapshot() as session:
-        return await (await _as_guest(call, session)).page(session)
+        return await (await _as_guest(call, session)).page(call, session)
 
 
 async def _guest_documents(call: Call) -> DocumentList:
@@ -189,7 +192,7 @@ async def _guest_confirms(call: Call) -> None:
 
 async def _make_up(call: Call) -> SessionPage:
     async with call.services.storage.snapshot() as session:
-        return await (await _as_make_up(call, session)).page(session)
+        return await (await _as_make_up(call, session)).page(call, session)
 
 
 async def _make_up_documents(call: Call) -> DocumentList:

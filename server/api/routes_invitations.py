@@ -63,21 +63,27 @@ class Acceptance(Joining):
         return self
 
 
+class NewInvitation(Model):
+    email: Email | None = None
+    days: Annotated[int, Field(ge=1, le=invitations.MAX_DAYS)] = 7
+    is_administrator: bool = False
+    is_facilitator: bool = False
+    """Whether the new account may make groups of its own."""
+    group: Id | None = None
+    """That nobody guides any more; whoever takes the invitation does."""
+
+
 class NewGroupInvitation(Model):
     email: Email | None = None
     days: Annotated[int, Field(ge=1, le=invitations.MAX_DAYS)] = 7
-
-
-class NewInvitation(NewGroupInvitation):
-    group: Id | None = None
-    role: GroupRole | None = None
-    is_administrator: bool = False
+    role: GroupRole = "participant"
 
 
 class InvitedTo(Model):
     group_name: str | None
     role: GroupRole | None
     is_administrator: bool
+    is_facilitator: bool
     expires_at: datetime
 
 
@@ -93,6 +99,7 @@ class MadeInvitation(Model):
     group: str | None
     role: GroupRole | None
     is_administrator: bool
+    is_facilitator: bool
     created_at: datetime
     expires_at: datetime
     state: invitations.State
@@ -109,6 +116,7 @@ async def look(call: Call) -> InvitedTo:
         group_name=group_name,
         role=invitation.role,
         is_administrator=invitation.is_administrator,
+        is_facilitator=invitation.is_facilitator,
         expires_at=invitation.expires_at,
     )
 
@@ -174,17 +182,23 @@ async def _invite(call: Call, terms: Terms, email: str | None) -> Invited:
 
 async def invite(call: Call) -> Invited:
     body: NewInvitation = call.body
-    if body.is_administrator:
-        proved = call.who.stepped_up_at
-        if proved is None or call.now - proved > timedelta(seconds=STEP_UP_S):
-            raise Refused("step_up", "Please confirm first that it is you.", 403)
-    terms = Terms(body.group, body.role, body.is_administrator, body.days)
+    terms = Terms(
+        body.group,
+        None if body.group is None else "facilitator",
+        is_administrator=body.is_administrator,
+        is_facilitator=body.is_facilitator,
+        days=body.days,
+    )
     return await _invite(call, terms, body.email)
 
 
 async def invite_to_group(call: Call) -> Invited:
     body: NewGroupInvitation = call.body
-    return await _invite(call, Terms(call.within.id, "participant", days=body.days), body.email)
+    if body.role != "participant":
+        proved = call.who.stepped_up_at
+        if proved is None or call.now - proved > timedelta(seconds=STEP_UP_S):
+            raise Refused("step_up", "Please show once more that it is you.", 403)
+    return await _invite(call, Terms(call.within.id, body.role, days=body.days), body.email)
 
 
 def _made(made: Invitation, now: datetime) -> MadeInvitation:
@@ -193,6 +207,7 @@ def _made(made: Invitation, now: datetime) -> MadeInvitation:
         group=made.group_id,
         role=made.role,
         is_administrator=made.is_administrator,
+        is_facilitator=made.is_facilitator,
         created_at=made.created_at,
         expires_at=made.expires_at,
         state=invitations.state_of(made, now),
@@ -260,9 +275,10 @@ ROUTES = [
         f"{PREFIX}/invitations",
         invite,
         "administrator",
-        "Invite someone to this server, and perhaps to a group.",
+        "Invite someone to this server, or to guide a group that nobody guides any more.",
         body=NewInvitation,
         reply=Invited,
+        step_up=True,
     ),
     Route(
         "GET",
@@ -284,7 +300,7 @@ ROUTES = [
         f"{PREFIX}/groups/{{group}}/invitations",
         invite_to_group,
         "facilitator",
-        "Invite a participant to the group.",
+        "Invite someone to the group; as more than a participant with a login proved anew.",
         body=NewGroupInvitation,
         reply=Invited,
     ),

@@ -14,7 +14,6 @@ from server.groups import memberships
 from server.groups.act import Act, on_record
 from server.groups.bans import is_banned
 from server.groups.groups import find_group, formats_of
-from server.groups.particulars import particulars
 from server.groups.persons import Person
 from server.groups.schedule import Occurrence, occurrences, session_at
 from server.groups.standing import everyone
@@ -23,7 +22,7 @@ from server.storage.database import Storage
 from server.storage.ids import new_id
 from server.storage.keyring import KeyRing
 from server.storage.models import Absence, Group
-from server.storage.sealed import Place, seal
+from server.storage.sealed import Place, open_sealed, seal
 
 MAKE_UP_WITHIN = timedelta(days=28)
 """How long after now, and after the session that is missed, it can be made up."""
@@ -42,6 +41,13 @@ async def find(
             Absence.account_id == account_id,
         )
     )
+
+
+def own_note(keyring: KeyRing, absence: Absence) -> str | None:
+    """The note of an absence, to show it to whom it is from; that is not put on record."""
+    if absence.note is None:
+        return None
+    return open_sealed(keyring, Place.of(Absence.note, absence.id), absence.note)
 
 
 async def announce(
@@ -124,7 +130,7 @@ async def _takes(
         and set(formats_of(other)) == set(formats_of(home))
         # Being in such a group is itself protected, so nobody drops in from outside.
         and other.substance_use == home.substance_use
-        and (await particulars(session, other.id)).make_ups_allowed
+        and other.make_ups_allowed
         and await memberships.current(session, other.id, account_id) is None
         and not await is_banned(session, other.id, Person(account_id), now)
     )

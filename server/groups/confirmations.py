@@ -127,6 +127,27 @@ async def is_confirmed(
     return row is not None and row.is_private and row.expires_at > now
 
 
+async def refuse_who_is_not_there(
+    session: AsyncSession, group_id: str, starts_at: datetime, role: GroupRole, person: Person
+) -> None:
+    """Facilitators care for a session at any time; counselors while they are in it themselves.
+
+    Raises:
+        Refused: ``not_allowed``; ``not_in_session`` for a counselor who is not there now.
+    """
+    if role == "facilitator":
+        return
+    if role != "counselor":
+        raise Refused("not_allowed", "Only those who care for this session see this.", 403)
+    if not await attendance.is_present(session, group_id, starts_at, person):
+        raise Refused(
+            "not_in_session",
+            "You see this while you are in the session. Please go in first, and then look here "
+            "again.",
+            403,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedConfirmation:
     """What someone confirmed, opened."""
@@ -135,6 +156,7 @@ class OpenedConfirmation:
     phone: str
     contact_name: str
     contact_phone: str
+    is_private: bool
     confirmed_at: datetime
 
 
@@ -147,7 +169,6 @@ async def view_confirmation(
     person_key: str,
     *,
     role: GroupRole,
-    engaged: bool = False,
 ) -> OpenedConfirmation:
     """What someone confirmed for a session, for who may have to send help; put on record.
 
@@ -159,25 +180,20 @@ async def view_confirmation(
         starts_at: which session.
         person_key: of `server.groups.standing.Standing`.
         role: of who looks, in this group.
-        engaged: whether the live session has called the counselor in. Otherwise a counselor may
-            look only while they are in the session themselves.
 
     Raises:
-        Refused: ``not_allowed`` or ``not_found``.
+        Refused: as `refuse_who_is_not_there`, or ``not_confirmed``.
     """
     async with storage.snapshot() as session:
-        if role == "counselor" and not engaged:
-            engaged = await attendance.is_present(
-                session, group.id, starts_at, Person(account_id=act.actor)
-            )
-        if role != "facilitator" and not (role == "counselor" and engaged):
-            raise Refused("not_allowed", "Only those who care for this session see this.", 403)
+        await refuse_who_is_not_there(
+            session, group.id, starts_at, role, Person(account_id=act.actor)
+        )
         person = await person_named(session, group.id, person_key)
         row = None
         if person is not None:
             row = await _find(session, group.id, starts_at, person)
     if row is None or row.expires_at <= act.now:
-        raise Refused("not_found", "They have not confirmed for this session.", 404)
+        raise _not_confirmed()
     opened = await view_sealed(
         storage,
         keyring,
@@ -192,12 +208,17 @@ async def view_confirmation(
         address=act.address,
     )
     if opened is None:
-        raise Refused("not_found", "They have not confirmed for this session.", 404)
+        raise _not_confirmed()
     contact = json.loads(opened["emergency_contact"] or "{}")
     return OpenedConfirmation(
         opened["location"] or "",
         opened["phone"] or "",
         contact.get("name", ""),
         contact.get("phone", ""),
+        row.is_private,
         row.confirmed_at,
     )
+
+
+def _not_confirmed() -> Refused:
+    return Refused("not_confirmed", "They have not confirmed for this session.", 404)

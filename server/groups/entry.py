@@ -12,6 +12,7 @@ from server.groups import attendance
 from server.groups.act import Act, on_record
 from server.groups.bans import refuse_banned
 from server.groups.confirmations import is_confirmed
+from server.groups.groups import formats_of
 from server.groups.opening import is_open
 from server.groups.persons import Person
 from server.groups.schedule import occurrence_at
@@ -31,6 +32,8 @@ class Entry:
         display_name: by which the others know them.
         pronouns: as chosen.
         waits: whether a facilitator has to let them in first.
+        members_wait: whether that is so for the group's members at all.
+        formats: names of the session formats that the group uses, the first to begin with.
         kind: whether they are a member, a guest, or make up another group's session.
         key: by which facilitators name them; see `server.groups.standing.Standing`.
     """
@@ -39,6 +42,8 @@ class Entry:
     display_name: str
     pronouns: str | None
     waits: bool
+    members_wait: bool
+    formats: tuple[str, ...]
     kind: Kind
     key: str
 
@@ -110,16 +115,24 @@ async def may_enter(
     others = await attendance.present(session, group_id, starts_at) - {person}
     if len(others) >= group.capacity:
         raise Refused("full_group", "All places in this session are taken.", 409)
-    return _entry(group, stands)
+    return Entry(
+        stands.role,
+        stands.display_name,
+        stands.pronouns,
+        waits(group, stands),
+        not group.opens_without_facilitator,
+        formats_of(group),
+        stands.kind,
+        stands.key,
+    )
 
 
-def _entry(group: Group, stands: Standing) -> Entry:
-    if stands.role != "participant":
-        waits = False
-    else:
-        # Those whom the group does not know wait for a facilitator in any case.
-        waits = stands.kind != "member" or not group.opens_without_facilitator
-    return Entry(stands.role, stands.display_name, stands.pronouns, waits, stands.kind, stands.key)
+def waits(group: Group, stands: Standing) -> bool:
+    """Whether a facilitator has to let someone in first."""
+    # Those whom the group does not know wait in any case.
+    return stands.role == "participant" and (
+        stands.kind != "member" or not group.opens_without_facilitator
+    )
 
 
 async def enter(

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.groups import documents, memberships
 from server.groups.act import Act, on_record
-from server.groups.particulars import Particulars, keep_particulars, particulars
 from server.groups.recurrence import time_zone
 from server.refusals import Refused
 from server.storage.ids import new_id
@@ -70,27 +69,22 @@ def _checked(settings: GroupSettings, known_formats: Collection[str]) -> str:
 
 def _apply(group: Group, name: str, settings: GroupSettings) -> None:
     group.name = name
+    group.purpose = settings.purpose.strip()
     group.formats = ",".join(settings.formats)
     group.capacity = settings.capacity
     group.guests_allowed = settings.guests_allowed
     group.opens_without_facilitator = settings.opens_without_facilitator
     group.substance_use = settings.substance_use
+    group.make_ups_allowed = settings.make_ups_allowed
+    group.time_zone = settings.time_zone
 
 
-def _particulars(settings: GroupSettings) -> Particulars:
-    return Particulars(
-        purpose=settings.purpose.strip(),
-        time_zone=settings.time_zone,
-        make_ups_allowed=settings.make_ups_allowed,
-    )
-
-
-async def may_create(session: AsyncSession, account_id: str) -> bool:
-    """Whether someone may make groups: administrators, and facilitators of some group."""
+async def may_make_groups(session: AsyncSession, account_id: str) -> bool:
+    """Whether someone may make groups: whom an administrator let, and who guides one already."""
     account = await session.get(Account, account_id)
     if account is None or account.closed_at is not None:
         return False
-    if account.is_administrator:
+    if account.is_facilitator:
         return True
     facilitates = select(Membership.id).where(
         Membership.account_id == account_id,
@@ -106,7 +100,7 @@ async def create_group(
     settings: GroupSettings,
     *,
     known_formats: Collection[str],
-    facilitator_name: str | None,
+    facilitator_name: str,
     facilitator_pronouns: str | None = None,
 ) -> Group:
     """Make a group with the texts to sign, and whoever makes it as its facilitator.
@@ -116,36 +110,33 @@ async def create_group(
         act: by whom.
         settings: of the group.
         known_formats: names of the formats that this server has.
-        facilitator_name: the display name of whoever makes it; None for an administrator who
-            does not become a member.
+        facilitator_name: the display name of whoever makes it.
         facilitator_pronouns: of whoever makes it.
 
     Raises:
         Refused: ``not_allowed``, ``bad_group``, ``bad_time_zone`` or ``bad_name``.
     """
-    if not await may_create(session, act.actor):
-        raise Refused("not_allowed", "Please ask an administrator to make this group.", 403)
-    if facilitator_name is None:
-        account = await session.get(Account, act.actor)
-        if account is None or not account.is_administrator:
-            raise Refused("bad_name", "Please choose the name that the group will see.")
+    if not await may_make_groups(session, act.actor):
+        raise Refused(
+            "not_allowed",
+            "Facilitators make groups. Please ask an administrator to make you one.",
+            403,
+        )
     group = Group(id=new_id(), created_at=act.now)
     _apply(group, _checked(settings, known_formats), settings)
     session.add(group)
     await session.flush()
-    await keep_particulars(session, group.id, _particulars(settings), act)
     await documents.provide(session, group, act)
     on_record(session, act, "group.created", group.id, group.id)
-    if facilitator_name is not None:
-        await memberships.join(
-            session,
-            act,
-            group.id,
-            act.actor,
-            "facilitator",
-            name=facilitator_name,
-            pronouns=facilitator_pronouns,
-        )
+    await memberships.join(
+        session,
+        act,
+        group.id,
+        act.actor,
+        "facilitator",
+        name=facilitator_name,
+        pronouns=facilitator_pronouns,
+    )
     return group
 
 
@@ -168,19 +159,18 @@ async def find_group(session: AsyncSession, group_id: str, *, open_only: bool = 
     return group
 
 
-async def settings_of(session: AsyncSession, group: Group) -> GroupSettings:
+def settings_of(group: Group) -> GroupSettings:
     """What is set of a group."""
-    more = await particulars(session, group.id)
     return GroupSettings(
         name=group.name,
-        purpose=more.purpose,
+        purpose=group.purpose,
         formats=formats_of(group),
         capacity=group.capacity,
         guests_allowed=group.guests_allowed,
         opens_without_facilitator=group.opens_without_facilitator,
         substance_use=group.substance_use,
-        make_ups_allowed=more.make_ups_allowed,
-        time_zone=more.time_zone,
+        make_ups_allowed=group.make_ups_allowed,
+        time_zone=group.time_zone,
     )
 
 
@@ -207,11 +197,10 @@ async def change_group(
     name = _checked(settings, known_formats)
     if settings.capacity < await memberships.count(session, group_id):
         raise Refused("full_group", "The group has more members than that.", 409)
-    before = await settings_of(session, group)
+    before = settings_of(group)
     _apply(group, name, settings)
-    await keep_particulars(session, group_id, _particulars(settings), act)
     await documents.provide(session, group, act)
-    after = await settings_of(session, group)
+    after = settings_of(group)
     changed = [
         key for key in GroupSettings.__slots__ if getattr(before, key) != getattr(after, key)
     ]

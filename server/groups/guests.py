@@ -84,7 +84,7 @@ async def links(
 
 
 async def revoke_link(session: AsyncSession, act: Act, group_id: str, link_id: str) -> None:
-    """Make a link worthless, also for who came by it and is not in the session yet.
+    """Make a link worthless, also for who came by it: they are taken out of the session.
 
     Raises:
         Refused: ``not_found``.

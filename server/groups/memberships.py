@@ -71,6 +71,18 @@ async def count(session: AsyncSession, group_id: str) -> int:
     return number or 0
 
 
+async def facilitators(session: AsyncSession, group_id: str) -> frozenset[str]:
+    """The accounts of those who guide a group now."""
+    found = await session.scalars(
+        select(Membership.account_id).where(
+            Membership.group_id == group_id,
+            Membership.role == "facilitator",
+            Membership.removed_at.is_(None),
+        )
+    )
+    return frozenset(found)
+
+
 async def refuse_taken(
     session: AsyncSession, group_id: str, name: str, *, but: str | None = None
 ) -> None:

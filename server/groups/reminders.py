@@ -16,7 +16,6 @@ from sqlalchemy.exc import IntegrityError
 from server.audit.record import SYSTEM
 from server.groups import recurrence
 from server.groups.act import Act, on_record
-from server.groups.particulars import particulars
 from server.groups.schedule import Occurrence, occurrences
 from server.groups.standing import everyone
 from server.storage.database import Storage
@@ -130,7 +129,8 @@ async def send_due(storage: Storage, keyring: KeyRing, send: Send, now: datetime
                 if account is None or account.email is None or account.email_verified_at is None:
                     continue
                 address = open_sealed(keyring, Place.of(Account.email, account.id), account.email)
-                time_zone = account.time_zone or (await particulars(session, group_id)).time_zone
+                group = await session.get_one(Group, group_id)
+                time_zone = account.time_zone or group.time_zone
                 session.add(
                     Reminder(
                         id=reminder_id,

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.groups import memberships, names
-from server.groups.particulars import particulars
 from server.groups.persons import Person
 from server.storage.models import (
     Absence,
@@ -102,7 +101,7 @@ async def _as_guest(session: AsyncSession, group: Group, guest: Guest) -> Standi
 
 
 async def _as_make_up(session: AsyncSession, group: Group, absence: Absence) -> Standing | None:
-    if not (await particulars(session, group.id)).make_ups_allowed:
+    if not group.make_ups_allowed:
         return None
     home = await memberships.current(session, absence.group_id, absence.account_id)
     if home is None or home.role != "participant":

@@ -37,9 +37,14 @@ ENFORCED = "retention.enforced"
 _SIX_YEARS = 6 * 366
 """What HIPAA asks for documentation, 45 CFR 164.316(b)(2)(i); other law may ask for more."""
 
+_MAX_DAYS = 100 * 366
+
 
 class RetentionPeriods(BaseModel):
-    """The periods; their descriptions are shown to people."""
+    """The periods; their descriptions are shown to people.
+
+    Each is a setting of the server, by its name after ``retention_`` (`server.settings`).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,49 +56,68 @@ class RetentionPeriods(BaseModel):
         "contact confirmed for it are kept.",
     )
     login_days: int = Field(
-        30, ge=1, description="Days for which a login is kept after its last use."
+        30, ge=1, le=_MAX_DAYS, description="Days for which a login is kept after its last use."
     )
     link_days: int = Field(
         30,
         ge=1,
+        le=_MAX_DAYS,
         description="Days for which invitations and other links are kept after they expire.",
     )
     absence_days: int = Field(
-        366, ge=1, description="Days after a session for which announced absences are kept."
+        366,
+        ge=1,
+        le=_MAX_DAYS,
+        description="Days after a session for which announced absences are kept.",
     )
     attendance_days: int = Field(
-        _SIX_YEARS, ge=1, description="Days after a session for which attendance is kept."
+        _SIX_YEARS,
+        ge=1,
+        le=_MAX_DAYS,
+        description="Days after a session for which attendance is kept.",
     )
     guest_days: int = Field(
         _SIX_YEARS,
         ge=1,
+        le=_MAX_DAYS,
         description="Days for which guests are kept, with their signatures and attendance.",
     )
     signature_days: int = Field(
         _SIX_YEARS,
         ge=1,
+        le=_MAX_DAYS,
         description="Days for which a signature is kept after what was signed has a new version.",
     )
     membership_days: int = Field(
-        _SIX_YEARS, ge=1, description="Days for which former membership of a group is kept."
+        _SIX_YEARS,
+        ge=1,
+        le=_MAX_DAYS,
+        description="Days for which former membership of a group is kept.",
     )
     contact_days: int = Field(
         30,
         ge=0,
+        le=_MAX_DAYS,
         description="Days for which the email and phone number of a closed account are kept.",
     )
     account_days: int = Field(
         _SIX_YEARS,
         ge=1,
+        le=_MAX_DAYS,
         description="Days for which a closed account is kept, with its name, signatures and "
         "attendance.",
     )
-    ban_days: int = Field(30, ge=0, description="Days for which a ban is kept after its end.")
+    ban_days: int = Field(
+        30, ge=0, le=_MAX_DAYS, description="Days for which a ban is kept after its end."
+    )
     break_glass_days: int = Field(
-        _SIX_YEARS, ge=1, description="Days for which reasons for emergency access are kept."
+        _SIX_YEARS,
+        ge=1,
+        le=_MAX_DAYS,
+        description="Days for which reasons for emergency access are kept.",
     )
     audit_days: int = Field(
-        _SIX_YEARS, ge=1, description="Days for which the audit's events are kept."
+        _SIX_YEARS, ge=1, le=_MAX_DAYS, description="Days for which the audit's events are kept."
     )
 
 

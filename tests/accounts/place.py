@@ -16,6 +16,7 @@ from server.accounts.invitations import Newcomer, Terms
 from server.accounts.links import Site
 from server.accounts.services import AccountServices
 from server.accounts.signed_in import SignedIn
+from server.groups import memberships
 from server.groups.act import Act
 from server.storage.database import Storage
 from server.storage.ids import new_id
@@ -176,6 +177,19 @@ class Place:
         async with self.storage.transaction() as session:
             session.add(row)
         return row.id
+
+    async def guides(self, group: str, account_id: str) -> None:
+        """Make someone a group's facilitator."""
+        async with self.storage.transaction() as session:
+            await memberships.join(
+                session,
+                self.act(account_id),
+                group,
+                account_id,
+                "facilitator",
+                name="Fay",
+                pronouns=None,
+            )
 
     async def audited(self, action: str) -> list[tuple[str, str, str | None, dict[str, Any]]]:
         """Actor, outcome, subject and detail of the events of a kind."""

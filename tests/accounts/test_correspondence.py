@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from email import message_from_bytes
-from email.message import Message
-from email.policy import default
-from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP
 from sqlalchemy import select
 
 from server.accounts import correspondence, invitations, one_time_links
@@ -21,37 +15,8 @@ from server.accounts.mail import Letter, Mailer, SmtpSettings
 from server.refusals import Refused
 from server.storage.blind_index import blind_index
 from server.storage.models import Account
+from tests.accounts.mailbox import WAIT_S, Mailbox, receiving
 from tests.accounts.place import EMAIL, NOW, PASSWORD, SITE, Place, later
-
-_WAIT_S = 20
-
-
-class Mailbox:
-    """What arrived; can be told to turn letters away first."""
-
-    def __init__(self) -> None:
-        self.letters: list[tuple[list[str], Message]] = []
-        self.answers: list[str] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - given by aiosmtpd
-        if self.answers:
-            return self.answers.pop(0)
-        message = message_from_bytes(envelope.content, policy=default)
-        self.letters.append((envelope.rcpt_tos, message))
-        return "250 OK"
-
-    async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(_WAIT_S):
-            while len(self.letters) < count:
-                await asyncio.sleep(0.01)
-
-    def text(self, number: int = -1) -> str:
-        return str(self.letters[number][1].get_content())  # type: ignore[attr-defined]
-
-    def token(self, number: int = -1) -> str:
-        match = re.search(r"#(\S+)", self.text(number))
-        assert match is not None
-        return match[1]
 
 
 @pytest.fixture
@@ -61,10 +26,7 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 async def mailer(mailbox: Mailbox) -> AsyncIterator[Mailer]:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(mailbox), "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with receiving(mailbox) as port:
         smtp = SmtpSettings("127.0.0.1", port, "holdspace@example.org", tls="none")
         async with Mailer(smtp, retry_after_s=(0.01, 0.01)) as opened:
             yield opened
@@ -83,6 +45,7 @@ async def verify(place: Place, mailer: Mailer, mailbox: Mailbox, account_id: str
 
 async def test_an_invitation_is_emailed(place: Place, mailer: Mailer, mailbox: Mailbox) -> None:
     person, group = await place.person(), await place.group()
+    await place.guides(group, person.id)
     terms = Terms(group, "participant")
     made = await invitations.invite(
         place.storage, place.keyring, mailer, place.act(person.id), SITE, terms, "new@example.org"
@@ -227,7 +190,7 @@ async def test_a_letter_is_tried_again_but_not_for_ever(
     mailer.send(Letter("b@example.org", "Refused", "Hello"))
     await asyncio.sleep(0.2)
     mailer.send(Letter("c@example.org", "Given up", "Hello"))
-    async with asyncio.timeout(_WAIT_S):
+    async with asyncio.timeout(WAIT_S):
         while mailbox.answers:
             await asyncio.sleep(0.01)
     mailer.send(Letter("d@example.org", "Last", "Hello"))

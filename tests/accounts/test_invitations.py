@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 
 from server.accounts import accounts, directory, invitations
 from server.accounts.invitations import Terms
+from server.groups import memberships
 from server.refusals import Refused
 from server.storage.ids import new_id
-from server.storage.models import Account, Ban, Invitation, Membership
+from server.storage.models import Account, Ban, GroupRole, Invitation, Membership
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.place import EMAIL, NOW, SITE, Place, later
 
@@ -65,13 +66,93 @@ async def test_an_invitation_expires_and_can_be_taken_back(place: Place) -> None
 
 async def test_one_to_a_group_makes_a_member(place: Place) -> None:
     group = await place.group()
-    token = await place.invitation(Terms(group, "facilitator"))
+    token = await place.invitation(Terms(group, "participant"))
     with pytest.raises(Refused, match="display_name_needed"):
         await place.newcomer(token)
     await place.newcomer(token, display_name="Robin")
     async with place.storage.snapshot() as session:
         membership = (await session.scalars(select(Membership))).one()
-    assert (membership.role, membership.display_name) == ("facilitator", "Robin")
+    assert (membership.role, membership.display_name) == ("participant", "Robin")
+
+
+async def test_one_without_a_group_makes_a_facilitator_of_the_server(place: Place) -> None:
+    token = await place.invitation(Terms(is_facilitator=True))
+    await place.newcomer(token)
+    async with place.storage.snapshot() as session:
+        account = (await session.scalars(select(Account))).one()
+    assert (account.is_facilitator, account.is_administrator) == (True, False)
+    [(_, _, _, detail)] = await place.audited("account.created")
+    assert detail == {"administrator": False, "facilitator": True}
+    again = await place.invitation(Terms(is_facilitator=True))
+    with pytest.raises(Refused, match="not_for_you"):
+        await invitations.join(place.storage, place.act(account.id), again, None, None)
+
+
+async def invite(place: Place, by: str, terms: Terms) -> str:
+    """The token of an invitation."""
+    made = await invitations.invite(
+        place.storage, place.keyring, None, place.act(by), SITE, terms, None
+    )
+    assert made.link is not None
+    return made.link.rpartition("#")[2]
+
+
+async def roles(place: Place, group: str) -> dict[str, str]:
+    async with place.storage.snapshot() as session:
+        members = await memberships.members(session, group)
+    return {one.account_id: one.role for one in members}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_an_administrator_gets_a_group_that_nobody_guides_another_facilitator(
+    place: Place,
+) -> None:
+    group = await place.group()
+    admin, fay, eve = [(await place.person(f"{name}@example.org")).id for name in "afe"]
+    for terms in (Terms(group, "participant"), Terms(group, "counselor")):
+        with pytest.raises(Refused, match="not_allowed"):
+            await invite(place, admin, terms)
+    with pytest.raises(Refused, match="bad_terms"):
+        await invite(place, admin, Terms(group, "facilitator", is_facilitator=True))
+    first, second = [await invite(place, admin, Terms(group, "facilitator")) for _ in range(2)]
+    # Not themselves, who are not to see into groups; then it is open still.
+    with pytest.raises(Refused, match="own_invitation"):
+        await invitations.join(place.storage, place.act(admin), first, "Ada", None)
+    # Of two who come at once, the second finds that someone guides it.
+    came = await asyncio.gather(
+        invitations.join(place.storage, place.act(fay), first, "Fay", None),
+        invitations.join(place.storage, place.act(eve), second, "Eve", None),
+        return_exceptions=True,
+    )
+    assert [str(each) for each in came if each is not None] == ["link_ended"]
+    assert list((await roles(place, group)).values()) == ["facilitator"]
+    with pytest.raises(Refused, match="not_allowed"):
+        await invite(place, admin, Terms(group, "facilitator"))
+    made = await place.audited("invitation.made")
+    assert [detail["role"] for _, _, _, detail in made if detail["role"]] == ["facilitator"] * 2
+
+
+async def test_a_facilitator_invites_others_to_guide_while_guiding(place: Place) -> None:
+    group = await place.group()
+    fay, gus, cas, dee = [(await place.person(f"{name}@example.org")).id for name in "fgcd"]
+    await place.guides(group, fay)
+    others: list[tuple[str, GroupRole]] = [(gus, "facilitator"), (cas, "counselor")]
+    for who, role in others:
+        token = await invite(place, fay, Terms(group, role))
+        await invitations.join(place.storage, place.act(who), token, f"N{role}", None)
+    assert await roles(place, group) == {fay: "facilitator", gus: "facilitator", cas: "counselor"}
+    for by in (cas, dee):
+        with pytest.raises(Refused, match="not_allowed"):
+            await invite(place, by, Terms(group, "participant"))
+    counselor = await invite(place, fay, Terms(group, "counselor"))
+    participant = await invite(place, fay, Terms(group, "participant"))
+    async with place.storage.transaction() as session:
+        member = await memberships.current(session, group, fay)
+        assert member is not None
+        await memberships.remove(session, place.act(gus), group, member.id)
+    with pytest.raises(Refused, match="link_ended"):
+        await invitations.join(place.storage, place.act(dee), counselor, "Dee", None)
+    await invitations.join(place.storage, place.act(dee), participant, "Dee", None)
 
 
 async def test_someone_with_an_account_joins_with_it(place: Place) -> None:
@@ -134,17 +215,23 @@ async def test_without_email_the_link_is_given_to_whoever_invites(place: Place) 
     await place.newcomer(made.link.removeprefix(start), "new@example.org")
 
 
-async def test_a_facilitator_takes_back_only_invitations_of_participants_to_their_group(
-    place: Place,
-) -> None:
+async def test_a_facilitator_takes_back_only_invitations_to_their_group(place: Place) -> None:
     mine, other = await place.group(), await place.group()
-    for terms in (Terms(other, "participant"), Terms(mine, "facilitator"), Terms()):
+    for terms in (
+        Terms(other, "participant"),
+        Terms(),
+        Terms(mine, "participant"),
+        Terms(mine, "facilitator"),  # also an administrator's
+    ):
         await place.invitation(terms)
     async with place.storage.snapshot() as session:
-        ids = (await session.scalars(select(Invitation.id))).all()
-    for each in ids:
-        with pytest.raises(Refused, match="not_found"):
-            await invitations.revoke(place.storage, place.act("f"), each, mine)
+        found = (await session.scalars(select(Invitation))).all()
+    for each in found:
+        if each.group_id == mine:
+            await invitations.revoke(place.storage, place.act("f"), each.id, mine)
+        else:
+            with pytest.raises(Refused, match="not_found"):
+                await invitations.revoke(place.storage, place.act("f"), each.id, mine)
 
 
 async def test_the_first_administrator_is_made_by_a_link_while_there_is_none(place: Place) -> None:

@@ -18,6 +18,7 @@ from server.api.account_wire import SERVICES
 from server.api.app import add_api
 from server.api.every_route import ROUTES
 from server.api.routes import Services
+from server.groups import memberships
 from server.settings import Settings
 from tests.accounts.authenticator import Authenticator
 from tests.accounts.place import NOW, PASSWORD, Place
@@ -76,7 +77,7 @@ async def first_administrator(place: Place, site: Site) -> str:
     """Sets one up by password and authenticator app; the app's secret."""
     token = await invitations.create_first_administrator(place.storage, site.now)
     look = await site.ask("POST", "/invitations/look", {"token": token})
-    assert look["is_administrator"]
+    assert (look["is_administrator"], look["is_facilitator"]) == (True, False)
     accepted = await site.ask(
         "POST",
         "/invitations/accept",
@@ -94,7 +95,7 @@ async def first_administrator(place: Place, site: Site) -> str:
     app = await site.ask("POST", "/set-up/totp", {"ticket": ticket})
     totp = {"ticket": app["ticket"], "code": pyotp.TOTP(app["secret"]).at(site.now)}
     me = await site.ask("POST", "/set-up/totp/confirm", {"ticket": ticket, "totp": totp})
-    assert me["is_administrator"]
+    assert (me["is_administrator"], me["may_make_groups"]) == (True, False)
     return str(app["secret"])
 
 
@@ -109,7 +110,9 @@ async def test_from_nothing_to_a_second_person_with_a_passkey(place: Place, site
     assert (await site.ask("GET", "/me/devices"))["devices"][0]["label"] == "Firefox on Linux"
     [listed] = (await site.ask("GET", "/accounts"))["accounts"]
     assert listed["legal_name"] == "Ada King"
-    invited = await site.ask("POST", "/invitations", {"email": "grace@example.org"})
+    invited = await site.ask(
+        "POST", "/invitations", {"email": "grace@example.org", "is_facilitator": True}
+    )
     assert not invited["emailed"]
     token = invited["link"].removeprefix(f"{site.origin}/invitation#")
 
@@ -139,6 +142,7 @@ async def test_from_nothing_to_a_second_person_with_a_passkey(place: Place, site
     )
     assert accepted == {"ticket": None, "next": []}
     assert await site.refused("GET", "/accounts") == "not_allowed"
+    assert (await site.ask("GET", "/me"))["may_make_groups"]
     await site.ask("POST", "/sign-out", None, 204)
 
     asked = await site.ask("POST", "/sign-in/passkey/options")
@@ -154,6 +158,63 @@ async def test_from_nothing_to_a_second_person_with_a_passkey(place: Place, site
     await site.ask("POST", "/step-up/passkey", proof)
     await site.ask("POST", "/me/close", None, 204)
     assert await site.refused("GET", "/me") == "signed_out"
+
+
+async def test_an_administrator_says_who_may_make_groups(place: Place, site: Site) -> None:
+    await first_administrator(place, site)
+    [listed] = (await site.ask("GET", "/accounts"))["accounts"]
+    assert not listed["is_facilitator"]
+    rights = f"/accounts/{listed['id']}/rights"
+    for is_facilitator in (True, False):
+        await site.ask("PUT", rights, {"is_facilitator": is_facilitator}, 204)
+        assert (await site.ask("GET", "/me"))["may_make_groups"] == is_facilitator
+        [listed] = (await site.ask("GET", "/accounts"))["accounts"]
+        assert listed["is_facilitator"] == is_facilitator
+    assert await site.refused("PUT", "/accounts/nobody/rights", {"is_facilitator": True}) == (
+        "not_found"
+    )
+    site.now += timedelta(minutes=11)
+    assert await site.refused("PUT", rights, {"is_facilitator": True}) == "step_up"
+
+
+async def test_a_facilitator_invites_participants_without_and_others_with_a_fresh_proof(
+    place: Place, site: Site
+) -> None:
+    secret = await first_administrator(place, site)
+    group = await place.group()
+    me = (await site.ask("GET", "/me"))["id"]
+    await place.guides(group, me)
+    site.now += timedelta(minutes=11)
+    path = f"/groups/{group}/invitations"
+    await site.ask("POST", path, {})
+    for role in ("counselor", "facilitator"):
+        assert await site.refused("POST", path, {"role": role}) == "step_up"
+    assert await site.refused("POST", path, {"role": "administrator"}) == "invalid"
+    code = pyotp.TOTP(secret).at(site.now)
+    await site.ask("POST", "/step-up/password", {"password": PASSWORD, "code": code})
+    for role in ("counselor", "facilitator"):
+        made = await site.ask("POST", path, {"role": role})
+        token = made["link"].rpartition("#")[2]
+        look = await site.ask("POST", "/invitations/look", {"token": token})
+        assert (look["group_name"], look["role"]) == ("Tuesday circle", role)
+    listed = (await site.ask("GET", path))["invitations"]
+    assert sorted(each["role"] for each in listed) == ["counselor", "facilitator", "participant"]
+    # As an administrator: that they would be let in here is on the group's own record.
+    async with place.storage.transaction() as session:
+        member = await memberships.current(session, group, me)
+        assert member is not None
+        member.removed_at = site.now
+    await site.ask("POST", "/invitations", {"group": group})
+    asked = await site.refused("POST", "/invitations", {"group": group, "is_administrator": True})
+    assert asked == "bad_terms"
+    assert await site.refused("POST", "/invitations", {"group": "nowhere"}) == "not_found"
+    record = await site.ask("GET", f"/audit?group={group}")
+    made = [event for event in record["events"] if event["action"] == "invitation.made"]
+    assert made[0]["detail"] == {
+        "role": "facilitator",
+        "administrator": False,
+        "facilitator": False,
+    }
 
 
 async def test_signing_in_by_password_and_code(place: Place, site: Site) -> None:

@@ -154,6 +154,7 @@ async def place(
     database_url: str | None = None,
     resolve: Resolve = resolve_rows,
     https: bool = False,
+    settings: Settings | None = None,
     changed: Callable[[str], None] = lambda _: None,
     more: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Place]:
@@ -164,7 +165,7 @@ async def place(
     async with open_storage(database_url, folder) as storage:
         app = web.Application(middlewares=[plain_errors], client_max_size=4_096)
         secure_responses(app, https=https)
-        services = Services(storage=storage, keyring=keyring, settings=Settings(), more=more or {})
+        services = Services(storage, keyring, settings or Settings(), more=more or {})
         add_api(app, services, routes, resolve, https=https, changed=changed)
         async with TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True)) as client:
             yield Place(storage, keyring, client)

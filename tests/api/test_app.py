@@ -18,6 +18,7 @@ from server.refusals import Refused
 from server.security import CONTENT_SECURITY_POLICY
 from server.storage.errors import StorageBusy
 from tests.api.place import Place, place
+from tests.storage.conftest import Databases
 
 
 class Note(Model):
@@ -120,8 +121,8 @@ ROUTES = [
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Place]:
-    async with place(tmp_path, ROUTES) as opened:
+async def here(kind: str, databases: Databases, tmp_path: Path) -> AsyncIterator[Place]:
+    async with place(tmp_path, ROUTES, database_url=databases.migrated(kind)) as opened:
         yield opened
 
 

@@ -12,7 +12,7 @@ from aiortc.rtcdtlstransport import RTCCertificate
 
 from server.app import RunningServer
 from server.room import Member, Room
-from server.rooms import Visit as Seat
+from server.visit import Visit as Seat
 from signaling.messages import CommitDue, Message, Role
 from simulated.participant import OPUS_TICKS, Participant
 from simulated.rtp import Level

@@ -93,29 +93,34 @@ class Person(Visit):
 
     # groups, as those who guide them
 
-    async def make_first_group(self, name: str) -> str:
-        """As a new administrator; gives the link for whoever will guide the group."""
+    async def invite_facilitator(self) -> str:
+        """As a new administrator; gives the link for whoever will guide groups."""
         first = self.page.get_by_test_id("first-run")
-        await first.get_by_label("Name of the group").fill(name)
-        await first.get_by_role("button", name="Make the group and invite").click()
+        await first.get_by_role("button", name="Invite the facilitator").click()
         link = self.page.get_by_test_id("invite-link").get_by_label("Link of the invitation")
         return await link.input_value()
 
-    async def open_group(self, name: str) -> str:
-        """From the list of one's groups; gives its id."""
-        await self.page.get_by_role("link", name=name, exact=True).click()
-        await self.page.get_by_test_id("group").wait_for()
+    async def make_first_group(self, name: str) -> str:
+        """From the list of one's groups, which is empty; gives its id."""
+        await self.page.get_by_role("link", name="Make a group", exact=True).click()
+        form = self.page.get_by_test_id("new-group")
+        await form.get_by_label("Name of the group").fill(name)
+        await form.get_by_label("Your name in this group").fill(self.name)
+        await form.get_by_role("button", name="Make the group").click()
+        await self.page.get_by_test_id("group").get_by_role("heading", name=name).wait_for()
         return self.page.url.rpartition("/")[2]
 
     async def go_to(self, title: str) -> None:
         """Another page of the same group."""
         pages = self.page.get_by_role("navigation", name="Pages of this group")
         await pages.get_by_role("link", name=title, exact=True).click()
-        await self.page.get_by_role("heading", name=title, exact=True, level=1).wait_for()
+        current = pages.locator("[aria-current=page]", has_text=title)
+        await current.wait_for()
 
     async def plan_session(self, after: timedelta) -> None:
-        """One session, some time from now, by the clock of the group."""
-        await self.go_to("Schedule")
+        """One session, some time from now, by the clock of the group; its first."""
+        steps = self.page.get_by_test_id("first-steps")
+        await steps.get_by_role("link", name="Plan when the group meets").click()
         zone = ZoneInfo(await self.page.get_by_label("Time zone").input_value())
         start = datetime.now(zone) + after
         await self.page.get_by_label("First session").fill(start.strftime("%Y-%m-%dT%H:%M"))
@@ -124,8 +129,10 @@ class Person(Visit):
         await self.button("Add a schedule").wait_for()
 
     async def invite_people(self, count: int) -> list[str]:
-        """Single-use links into the group."""
-        await self.go_to("People")
+        """Single-use links into the group, in which nobody else is yet."""
+        await self.go_to("Overview")
+        steps = self.page.get_by_test_id("first-steps")
+        await steps.get_by_role("link", name="Invite the people who take part").click()
         card = self.page.get_by_test_id("invite")
         field = card.get_by_label("The link, shown only this once")
         links: list[str] = []
@@ -224,6 +231,13 @@ class Person(Visit):
 
     def row(self, name: str) -> Locator:
         return self.page.get_by_test_id("person-row").filter(has_text=name)
+
+    async def look_up_place(self, name: str) -> str:
+        """Where someone is, as they confirmed before the session."""
+        await self.row(name).get_by_test_id("where").click()
+        place = await self.page.get_by_test_id("location").inner_text()
+        await self.page.keyboard.press("Escape")
+        return place
 
     async def keep_out(self, name: str) -> None:
         await self.row(name).get_by_test_id("remove-person").click()

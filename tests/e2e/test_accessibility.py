@@ -3,31 +3,16 @@ be done by keyboard."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 
+from tests.e2e.axe import DESKTOP, PHONE, serious_issues
 from tests.e2e.conftest import Begin
 from tests.e2e.visit import Visit
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
-PHONE = {"width": 360, "height": 640}
-DESKTOP = {"width": 1280, "height": 800}
-
-
-async def serious_issues(page: Page) -> list[str]:
-    # evaluated from outside the page, where its Content-Security-Policy does not apply
-    await page.evaluate(AXE.read_text("utf-8"))
-    result: dict[str, Any] = await page.evaluate("() => axe.run()")
-    return [
-        f"{issue['id']}: {issue['help']} ({issue['nodes'][0]['html'][:120]})"
-        for issue in result["violations"]
-        if issue["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -59,21 +59,21 @@ async def arrive(browser: Browser) -> AsyncIterator[Arrive]:
 
 
 async def set_up(server: RunningServer, arrive: Arrive) -> str:
-    """An administrator makes the server's first group; gives the link for who guides it."""
+    """An administrator invites the first facilitator; gives the link for them."""
     token = await create_first_administrator(server.app[SERVICES].storage, datetime.now(UTC))
     admin = await arrive("Ada")
     await admin.make_account(Site(server.url).invitation(token))
-    link = await admin.make_first_group(GROUP)
+    link = await admin.invite_facilitator()
     await admin.close()
     return link
 
 
 async def plan(fay: Person, invitation: str) -> tuple[str, list[str]]:
-    """The facilitator joins and plans; gives the group's id and five invitations."""
+    """The facilitator makes and plans the group; gives its id and five invitations."""
     await fay.make_account(invitation)
     await fay.page.get_by_test_id("my-groups").wait_for()
     await fay.sign_in_again()
-    group = await fay.open_group(GROUP)
+    group = await fay.make_first_group(GROUP)
     await fay.plan_session(timedelta(minutes=3))
     return group, await fay.invite_people(5)
 
@@ -167,7 +167,7 @@ async def cannot_enter_unsigned(
     page = Page()
     hello = {"protocol": PROTOCOL_VERSION, "room": room, "token": entries.issue(eli_there)}
     await page.open(server.url, hello)
-    assert (await page.ask("knock"))["error"]["code"] == "may_not_enter"
+    assert (await page.ask("knock", {"mls_id": "A" * 22}))["error"]["code"] == "may_not_enter"
     join = await page.introduction(eli.name)
     assert (await page.ask("join", join))["error"]["code"] == "may_not_enter"
     await page.close()
@@ -223,6 +223,7 @@ async def test_a_clinic_from_nothing(clinic: RunningServer, arrive: Arrive) -> N
     )
     await fay.open_console()
     await guide(fay, cleo, [ana, ben])
+    assert await fay.look_up_place(cleo.name) == "12 Quiet Lane, Exampleton"
 
     session = address.partition("/groups")[2]
     status, entry = await ana.call_api("POST", f"/groups{session}/entry")

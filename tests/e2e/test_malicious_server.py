@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Locator
 from pylibsrtp import _binding
 
 from relay import forward
 from server.app import RunningServer, running
 from server.room import Member, Room
-from signaling.delivery import Delivery
+from signaling.delivery import TURN_S, Delivery, new_group_id
 from signaling.messages import (
     CaughtUp,
     CommitDue,
@@ -247,6 +248,71 @@ async def test_someone_in_the_roster_with_anothers_key(
     await tell(member(server, "Ada").id, due)
     await warned(ada, "Dan was not let in")
     await warned(ada, "cannot hear or be heard yet", 20)
+
+
+def question(visit: Visit, where: str, name: str) -> Locator:
+    """Whether someone belongs in the encrypted call, as a facilitator is asked."""
+    questions = visit.page.locator(f"[data-testid=door-question][data-where={where}]")
+    return questions.filter(has_text=name)
+
+
+async def test_someone_whom_the_server_lets_in_by_itself(
+    begin: Begin, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a facilitator lets people in, here without a clinic around it."""
+    monkeypatch.setattr("server.encryption.new_group_id", lambda _: new_group_id("facilitator"))
+    fay, ada = await begin(), await begin()
+    await fay.join(server.links.to(ROOM, "facilitator"), "Fay")
+    await fay.secured()
+    await ada.join(server.links.to(ROOM, "participant"), "Ada")
+    # She came by a link, past the waiting room: that much the server can do.
+    asked = question(fay, "outside", "Ada")
+    await asked.wait_for()
+    await asked.get_by_test_id("door-yes").click()
+    await ada.secured()
+
+    room = room_of(server)
+    delivery, roster = room.encryption._delivery, room.roster
+    dan, package = ghost("Dan")
+    listed = Participant(
+        id=dan.id,
+        name="Dan",
+        role="participant",
+        slot=9,
+        mic=True,
+        camera=True,
+        screen=False,
+        connection="connected",
+    )
+
+    def with_dan() -> Roster:
+        now = roster()
+        return now.model_copy(update={"participants": [*now.participants, listed]})
+
+    monkeypatch.setattr(room, "roster", with_dan)
+    room._note_change()
+    await fay.tile("Dan").wait_for()
+    room.encryption.join(dan.id, "participant", package, None)
+    asked = question(fay, "outside", "Dan")
+    await asked.wait_for()
+    assert "The server has let Dan in, but no facilitator has" in await asked.inner_text()
+    await asyncio.sleep(2 * TURN_S + 1)  # and it was everyone's turn
+    assert dan.id not in delivery.leaves
+    assert await ada.page.get_by_test_id("door-question").count() == 0
+
+    await asked.get_by_test_id("door-no").click()
+    kept_out = question(fay, "kept_out", "Dan")
+    await kept_out.wait_for()
+    assert dan.id not in delivery.leaves
+    assert await fay.safety_words() == await ada.safety_words()
+
+    # It is hers to decide.
+    await kept_out.get_by_test_id("door-yes").click()
+
+    async def is_in() -> bool:
+        return dan.id in delivery.leaves
+
+    await until(is_in, "Dan is in the group", PATIENCE_S)
 
 
 async def test_claimed_name(

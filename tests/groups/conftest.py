@@ -25,7 +25,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def either_storage(kind: str, databases: Databases, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with open_storage(databases.new(kind), tmp_path) as opened:
+    async with open_storage(databases.migrated(kind), tmp_path) as opened:
         yield opened
 
 

@@ -60,7 +60,9 @@ class World:
         await world.join("Kim", "participant")
         return world
 
-    async def account(self, name: str, *, administrator: bool = False) -> str:
+    async def account(
+        self, name: str, *, administrator: bool = False, facilitator: bool = False
+    ) -> str:
         row, email = new_id(), f"{name.lower()}@private.example"
         async with self.storage.transaction() as session:
             session.add(
@@ -74,6 +76,7 @@ class World:
                     email_verified_at=NOW,
                     phone=seal(self.keyring, Place.of(Account.phone, row), "+1 555 7777777"),
                     is_administrator=administrator,
+                    is_facilitator=facilitator,
                     created_at=NOW,
                 )
             )
@@ -81,23 +84,17 @@ class World:
         return row
 
     async def new_group(self, facilitator: str, settings: GroupSettings) -> str:
-        account = self.accounts.get(facilitator) or await self.account(facilitator)
+        account = self.accounts.get(facilitator) or await self.account(
+            facilitator, facilitator=True
+        )
         async with self.storage.transaction() as session:
             group = await groups.create_group(
                 session,
-                Act(self.admin, NOW),
+                Act(account, NOW),
                 settings,
                 known_formats=FORMATS,
-                facilitator_name=None,
-            )
-            await memberships.join(
-                session,
-                Act(account, NOW),
-                group.id,
-                account,
-                "facilitator",
-                name=facilitator,
-                pronouns="she/her",
+                facilitator_name=facilitator,
+                facilitator_pronouns="she/her",
             )
             await schedule.add_schedule(session, Act(account, NOW), group.id, TUESDAYS)
         return group.id
@@ -128,7 +125,7 @@ class World:
         async with self.storage.transaction() as session:
             row = await session.get(Group, group or self.group)
             assert row is not None
-            settings = replace(await groups.settings_of(session, row), **changes)
+            settings = replace(groups.settings_of(row), **changes)
             await groups.change_group(
                 session, self.act("Fay"), row.id, settings, known_formats=FORMATS
             )

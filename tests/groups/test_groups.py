@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from server.accounts import accounts
 from server.groups import groups, memberships
 from server.groups.names import display_name, likeness, pronouns
 from server.refusals import Refused
@@ -16,11 +17,8 @@ async def test_making_changing_and_counting(either_world: World) -> None:
     await world.change(purpose="For grief", make_ups_allowed=True, formats=("open",))
     async with world.storage.snapshot() as session:
         group = await groups.find_group(session, world.group)
-        settings = await groups.settings_of(session, group)
+        settings = groups.settings_of(group)
         (counted,) = await groups.all_groups(session)
-        assert await groups.may_create(session, world.admin)
-        assert await groups.may_create(session, world.accounts["Fay"])
-        assert not await groups.may_create(session, world.accounts["Sam"])
     assert settings == replace(
         SETTINGS, purpose="For grief", make_ups_allowed=True, formats=("open",)
     )
@@ -49,17 +47,54 @@ async def test_settings_that_are_refused(world: World, changes: dict[str, Any], 
     assert refused.value.code == code
 
 
-async def test_only_administrators_stay_outside_of_their_groups(world: World) -> None:
+async def makes_a_group(world: World, name: str) -> bool:
+    """Whether someone is let do so; then it is undone."""
     async with world.storage.transaction() as session:
-        with pytest.raises(Refused) as refused:
-            await groups.create_group(
+        if not await groups.may_make_groups(session, world.accounts[name]):
+            with pytest.raises(Refused, match="not_allowed"):
+                await groups.create_group(
+                    session,
+                    world.act(name),
+                    SETTINGS,
+                    known_formats=FORMATS,
+                    facilitator_name=name,
+                )
+            return False
+        group = await groups.create_group(
+            session,
+            world.act(name),
+            SETTINGS,
+            known_formats=FORMATS,
+            facilitator_name=name,
+        )
+        member = await memberships.current(session, group.id, world.accounts[name])
+        assert member is not None
+        assert (member.role, member.display_name) == ("facilitator", name)
+        await session.rollback()
+        return True
+
+
+async def test_groups_are_made_by_facilitators_and_not_by_administrators(world: World) -> None:
+    await world.account("Max", facilitator=True)
+    await world.join("Olu", "facilitator")  # of this group, by its facilitator's word
+    made = {name: await makes_a_group(world, name) for name in ("Admin", "Sam", "Max", "Olu")}
+    assert made == {"Admin": False, "Sam": False, "Max": True, "Olu": True}
+    for name, is_facilitator in (("Sam", True), ("Max", False), ("Olu", False)):
+        async with world.storage.transaction() as session:
+            await accounts.let_make_groups(
                 session,
-                world.act("Fay"),
-                SETTINGS,
-                known_formats=FORMATS,
-                facilitator_name=None,
+                world.act("Admin"),
+                world.accounts[name],
+                is_facilitator=is_facilitator,
             )
-    assert refused.value.code == "bad_name"
+    made = {name: await makes_a_group(world, name) for name in ("Sam", "Max", "Olu")}
+    assert made == {"Sam": True, "Max": False, "Olu": True}
+    # What did not change is not on record.
+    changes = await world.audited("account.rights_changed")
+    assert {row.subject: row.detail for row in changes} == {
+        world.accounts["Sam"]: '{"facilitator":true}',
+        world.accounts["Max"]: '{"facilitator":false}',
+    }
 
 
 async def test_joining_has_limits(world: World) -> None:

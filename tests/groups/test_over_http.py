@@ -13,6 +13,7 @@ import pytest
 from aiohttp import DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 from icalendar import Calendar
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.accounts.signed_in import SignedIn
@@ -23,9 +24,11 @@ from server.groups import attendance
 from server.groups.act import Act
 from server.groups.persons import Person
 from server.settings import Settings
-from tests.groups.people import NOW, SETTINGS, START, World
+from server.storage.models import EntryConfirmation
+from tests.groups.people import END, NOW, SETTINGS, START, World
 
 KEY = "20270105T230000Z"
+KEPT_HOURS = 30
 SECRETS = ("Secretname", "private.example", "7777777", "Elm Street", "Byron", "555")
 CONFIRMATION = {
     "location": "12 Elm Street",
@@ -84,10 +87,14 @@ class Site:
 
 
 @pytest.fixture
-async def site(world: World, tmp_path: Path) -> AsyncIterator[Site]:
-    made = Site(world)
+async def site(either_world: World, tmp_path: Path) -> AsyncIterator[Site]:
+    made = Site(either_world)
     app = web.Application()
-    services = Services(world.storage, world.keyring, Settings(data_dir=tmp_path))
+    services = Services(
+        either_world.storage,
+        either_world.keyring,
+        Settings(data_dir=tmp_path, retention_entry_confirmation_hours=KEPT_HOURS),
+    )
     add_api(app, services, ROUTES, made.resolve, https=False, now=lambda: made.now)
     async with TestClient(TestServer(app), cookie_jar=DummyCookieJar()) as client:
         made.client = client
@@ -157,11 +164,31 @@ async def test_a_counselor_sees_confirmations_only_while_in_the_session(site: Si
     site.now = START
     sam = (await world.membership("Sam")).id
     path = f"{site.group}/sessions/{KEY}/confirmations/{sam}"
-    await site.ask("Cas", "GET", path, status=403)
+    people = f"{site.group}/sessions/{KEY}/people"
     person = Person(world.accounts["Cas"])
     async with world.storage.transaction() as session:
-        await attendance.joined(session, Act(person.id, START), world.group, START, person)
-    assert (await site.ask("Cas", "GET", path))["phone"] == "+1 555 0100"
+        # One of another week's session does not count.
+        last_week = START - timedelta(days=7)
+        await attendance.joined(session, Act(person.id, START), world.group, last_week, person)
+    for one in (path, people):
+        assert await site.code("Cas", "GET", one) == "not_in_session"
+    assert await world.audited("sealed.viewed") == []
+    async with world.storage.transaction() as session:
+        stay = await attendance.joined(session, Act(person.id, START), world.group, START, person)
+    opened = await site.ask("Cas", "GET", path)
+    assert (opened["phone"], opened["is_private"]) == ("+1 555 0100", True)
+    listed = (await site.ask("Cas", "GET", people))["people"]
+    assert {one["display_name"]: one["is_confirmed"] for one in listed}["Sam"]
+    (view,) = await world.audited("sealed.viewed")
+    assert (view.actor, view.group_id) == (person.id, world.group)
+    kim = (await world.membership("Kim")).id
+    theirs = f"{site.group}/sessions/{KEY}/confirmations/{kim}"
+    assert await site.code("Cas", "GET", theirs) == "not_confirmed"
+    assert await site.code("Kim", "GET", people) == "not_allowed"
+    async with world.storage.transaction() as session:
+        await attendance.left(session, Act(person.id, START), stay)
+    for one in (path, people):
+        assert await site.code("Cas", "GET", one) == "not_in_session"
     await site.ask("Kim", "GET", path, status=403)
     await site.ask("Admin", "GET", path, status=404)
     # Who has just been removed may be the one who needs help.
@@ -218,6 +245,23 @@ async def test_from_a_new_group_to_an_open_session(site: Site) -> None:
     assert await site.code("Fay", "PUT", group, settings) == "group_closed"
 
 
+async def test_a_sessions_page_tells_whether_one_waits_and_what_one_has_said(site: Site) -> None:
+    path = f"{site.group}/sessions/{KEY}"
+    note = {"note": "My sister is ill."}
+    await site.ask("Sam", "PUT", f"{path}/absence", note, 204)
+    sam, kim, fay = [await site.ask(who, "GET", path) for who in ("Sam", "Kim", "Fay")]
+    assert [each["time_zone"] for each in (sam, kim, fay)] == ["America/New_York"] * 3
+    assert [each["waits"] for each in (sam, kim, fay)] == [True, True, False]
+    assert [each["absence_note"] for each in (sam, kim, fay)] == [note["note"], None, None]
+    # One's own words are no look to put on record.
+    assert await site.world.audited("sealed.viewed") == []
+    await site.world.change(opens_without_facilitator=True)
+    assert (await site.ask("Sam", "GET", path))["waits"] is False
+    await site.ask("Sam", "PUT", f"{path}/absence", {"note": None}, 204)
+    sam = await site.ask("Sam", "GET", path)
+    assert (sam["is_absent"], sam["absence_note"]) == (True, None)
+
+
 async def test_members_roles_and_bans(site: Site) -> None:
     world, group = site.world, site.group
     fay, sam = await world.membership("Fay"), await world.membership("Sam")
@@ -260,7 +304,9 @@ async def test_a_guest_from_link_to_session(site: Site) -> None:
     await _sign_all(site, guest, "/guest")
     site.now = START
     await site.ask(guest, "PUT", "/guest/confirmation", CONFIRMATION, 204)
-    assert (await site.ask(guest, "GET", "/guest"))["refusal"] is None
+    page = await site.ask(guest, "GET", "/guest")
+    assert (page["refusal"], page["waits"]) == (None, True)
+    assert page["time_zone"] == "America/New_York"
     assert await site.code(guest, "GET", f"{site.group}/members") == "signed_out"
     people = (await site.ask("Fay", "GET", f"{site.group}/sessions/{KEY}/people"))["people"]
     gil = next(one for one in people if one["kind"] == "guest")
@@ -286,6 +332,17 @@ async def test_making_up_by_http(site: Site) -> None:
     await site.ask("Sam", "PUT", f"/make-ups/{absence}/confirmation", CONFIRMATION, 204)
     assert (await site.ask("Sam", "GET", f"/make-ups/{absence}"))["refusal"] is None
     assert await site.code("Kim", "GET", f"/make-ups/{absence}") == "not_found"
+
+
+async def test_what_is_confirmed_is_kept_for_as_long_as_the_operator_sets(
+    site: Site,
+) -> None:
+    site.now = START
+    path = f"{site.group}/sessions/{KEY}/confirmation"
+    await site.ask("Sam", "PUT", path, CONFIRMATION, 204)
+    async with site.world.storage.snapshot() as session:
+        kept = await session.scalar(select(EntryConfirmation.expires_at))
+    assert kept == END + timedelta(hours=KEPT_HOURS)
 
 
 async def test_the_calendar_and_the_report(site: Site) -> None:

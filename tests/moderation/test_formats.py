@@ -24,7 +24,7 @@ def test_the_shipped_formats() -> None:
 
 def test_what_is_left_out_keeps_its_default_and_the_shipped_files_say_the_same() -> None:
     for name in ("open", "circle"):
-        mapping = {key: TOML[name][key] for key in ("kind", "title", "default_for")}
+        mapping = {key: TOML[name][key] for key in ("kind", "title", "description", "default_for")}
         assert parse_format(name, mapping) == FORMATS[name]
 
 
@@ -38,6 +38,8 @@ def changed(name: str, **sections: Any) -> dict[str, Any]:
         (changed("queue", knd="queue"), "mine: knd: there is no such key"),
         (changed("queue", kind="disco"), "mine: kind: must be one of open, queue"),
         (changed("queue", title=" "), "mine: title: must be"),
+        (changed("queue", description=3), "mine: description: must be a sentence"),
+        (changed("queue", description="a" * 301), "mine: description: must be a sentence"),
         (changed("queue", default_for="work"), "mine: default_for: must be a list"),
         (changed("queue", default_for=["noon"]), "mine: default_for: must be a list"),
         (changed("queue", turn=3), "mine: turn: must be a section"),
@@ -83,3 +85,28 @@ def test_an_operators_own_format() -> None:
     )
     assert formats["short"].turn.length_s == 45.0
     assert "short" in formats
+
+
+@pytest.mark.parametrize(
+    ("chosen", "offered", "by_phase"),
+    [
+        (["queue"], ["queue"], ["queue"] * 5),
+        (["open"], ["open"], ["open"] * 5),
+        (["queue", "open"], ["queue", "open"], ["queue"] * 5),
+        (
+            ["queue", "gone", "circle"],
+            ["queue", "circle", "open"],
+            ["queue", "circle", "queue", "circle", "queue"],
+        ),
+        (["circle"], ["circle", "open"], ["circle"] * 5),
+        (["gone"], ["circle", "open", "presentation", "queue"], None),
+    ],
+)
+def test_what_a_group_has_chosen(
+    chosen: list[str], offered: list[str], by_phase: list[str] | None
+) -> None:
+    formats = FORMATS.chosen(chosen)
+    assert sorted(formats.names()) == sorted(offered)
+    usual = [FORMATS.default_for(phase).name for phase in PHASES]
+    assert [formats.default_for(phase).name for phase in PHASES] == (by_phase or usual)
+    assert all(formats[name] is FORMATS[name] for name in offered)

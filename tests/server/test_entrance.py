@@ -33,6 +33,7 @@ from server.storage.keyring import KeyRing, generate_key_line, parse_keyring
 from server.storage.models import Attendance, AuditRow
 from signaling.messages import (
     PROTOCOL_VERSION,
+    Floor,
     Hello,
     InWaitingRoom,
     Join,
@@ -63,8 +64,12 @@ ADA = Entrant(
     kind="member",
     key="membership",
     waits=True,
+    members_wait=True,
+    formats=("open",),
 )
 ROOM = session_room(SECRET, "group-1", START)
+KEY = "K" * 21 + "A"
+KNOCK = {"mls_id": KEY}
 
 
 # --- tokens --------------------------------------------------------------------------------------
@@ -133,6 +138,9 @@ def test_tokens_that_do_not_admit() -> None:
         {"closes": "soon"},
         {"room": None},
         {"waits": None},
+        {"members_wait": 1},
+        {"formats": "open"},
+        {"formats": [1]},
         {"aud": "holdspace-link"},
     ],
 )
@@ -192,6 +200,8 @@ class Session:
             kind=entry.kind,
             key=entry.key,
             waits=entry.waits,
+            members_wait=entry.members_wait,
+            formats=entry.formats,
         )
 
     def hello(self, entrant: Entrant, *, resume: str | None = None) -> dict[str, Any]:
@@ -317,12 +327,13 @@ async def test_a_participant_waits_until_the_facilitator_lets_them_in(session: S
         welcome = await sam.event(Welcome, lambda _: True)
         assert (welcome.name, welcome.waits, welcome.role) == ("Sam", True, "participant")
         assert await refusal(sam, "join", await sam.introduction("Sam")) == "not_let_in"
-        assert await sam.ask("knock") == {"ok": True}
+        assert await sam.ask("knock", KNOCK) == {"ok": True}
         assert not (await sam.event(InWaitingRoom, lambda _: True)).attended
         async with session.at_the_door("Fay") as fay:
             assert not (await fay.event(Welcome, lambda _: True)).waits
             await fay.join("Fay")
             (waiting,) = await who_waits(fay, "Sam")
+            assert waiting.mls_id == KEY
             assert (waiting.kind, waiting.role, waiting.signed, waiting.confirmed) == (
                 "member",
                 "participant",
@@ -344,7 +355,7 @@ async def test_a_participant_waits_until_the_facilitator_lets_them_in(session: S
 
 async def test_whoever_waits_learns_nothing_of_the_room(session: Session) -> None:
     async with session.at_the_door("Sam") as sam, session.at_the_door("Fay") as fay:
-        await sam.ask("knock")
+        await sam.ask("knock", KNOCK)
         await fay.join("Fay")
         await who_waits(fay, "Sam")
         await sam.event(InWaitingRoom, lambda told: told.attended)
@@ -364,7 +375,7 @@ async def test_who_did_not_sign_gets_in_by_no_socket_either(session: Session) ->
         await bans.ban(db, session.world.act("Fay", START), session.world.group, sam.person, None)
     async with session.page(session.hello(replace(sam, waits=False))) as opened:
         assert await refusal(opened, "join", await opened.introduction("Sam")) == "may_not_enter"
-        assert await refusal(opened, "knock") == "may_not_enter"
+        assert await refusal(opened, "knock", KNOCK) == "may_not_enter"
     await session.world.join("Uma", "participant")
     unsigned = replace(sam, person=Person(session.world.accounts["Uma"]), name="Uma", waits=False)
     async with session.page(session.hello(unsigned)) as opened:
@@ -389,7 +400,7 @@ async def test_turned_away_kindly_and_welcome_to_knock_again(session: Session) -
     async with session.at_the_door("Fay") as fay:
         await fay.join("Fay")
         async with session.at_the_door("Sam") as sam:
-            await sam.ask("knock")
+            await sam.ask("knock", KNOCK)
             (waiting,) = await who_waits(fay, "Sam")
             words = "We are in the middle of something. Please come back in ten minutes."
             assert await fay.ask("turn_away", {"who": waiting.id, "message": words}) == {"ok": True}
@@ -398,7 +409,7 @@ async def test_turned_away_kindly_and_welcome_to_knock_again(session: Session) -
             await who_waits(fay)
         session.now += ENTRY_LIFETIME  # their token has expired, but they are known
         async with session.page(session.hello(await session.entrant("Sam"))) as sam:
-            assert await sam.ask("knock") == {"ok": True}
+            assert await sam.ask("knock", KNOCK) == {"ok": True}
             await who_waits(fay, "Sam")
 
 
@@ -406,7 +417,7 @@ async def test_let_in_stays_let_in_over_a_break_and_an_expired_token(session: Se
     greeting = session.hello(await session.entrant("Sam"))
     async with session.at_the_door("Fay") as fay, session.page(greeting) as sam:
         await fay.join("Fay")
-        await sam.ask("knock")
+        await sam.ask("knock", KNOCK)
         (waiting,) = await who_waits(fay, "Sam")
         await fay.ask("admit", {"who": [waiting.id]})
         await sam.event(LetIn, lambda _: True)
@@ -433,7 +444,7 @@ async def test_a_resume_token_stands_for_being_let_in_but_for_its_owner_alone(
     sam = await session.entrant("Sam")
     async with session.at_the_door("Fay") as fay, session.page(session.hello(sam)) as opened:
         await fay.join("Fay")
-        await opened.ask("knock")
+        await opened.ask("knock", KNOCK)
         (waiting,) = await who_waits(fay, "Sam")
         await fay.ask("admit", {"who": [waiting.id]})
         await opened.event(LetIn, lambda _: True)
@@ -455,17 +466,62 @@ async def test_a_lost_page_keeps_its_place_in_the_row(session: Session) -> None:
     async with session.at_the_door("Fay") as fay:
         await fay.join("Fay")
         async with session.at_the_door("Sam") as sam:
-            await sam.ask("knock")
+            await sam.ask("knock", KNOCK)
             (before,) = await who_waits(fay, "Sam")
         await fay.event(WaitingRoom, lambda news: any(one.away for one in news.people))
         async with session.at_the_door("Sam") as sam:
-            await sam.ask("knock")
+            await sam.ask("knock", KNOCK)
             await fay.event(
                 WaitingRoom,
                 lambda news: [(one.id, one.away) for one in news.people] == [(before.id, False)],
             )
             await sam.ask("leave")
             await who_waits(fay)
+
+
+async def test_facilitators_see_that_someone_comes_with_another_key(session: Session) -> None:
+    other = "L" * 21 + "A"
+    async with session.at_the_door("Sam") as sam, session.at_the_door("Fay") as fay:
+        await fay.join("Fay")
+        await sam.ask("knock", KNOCK)
+        (before,) = await who_waits(fay, "Sam")
+        async with session.at_the_door("Sam") as again:
+            await again.ask("knock", {"mls_id": other})
+            news = await fay.event(
+                WaitingRoom, lambda told: [one.mls_id for one in told.people] == [other]
+            )
+            assert news.people[0].id == before.id
+
+
+@pytest.mark.parametrize(
+    "knock", [{}, {"mls_id": ""}, {"mls_id": KEY + "A"}, {"mls_id": "K" * 22}, {"mls_id": 7}]
+)
+async def test_nobody_knocks_without_the_id_of_a_key(
+    session: Session, knock: dict[str, Any]
+) -> None:
+    async with session.at_the_door("Sam") as sam:
+        assert await refusal(sam, "knock", knock) == "malformed"
+
+
+@pytest.mark.parametrize("members_wait", [True, False])
+async def test_the_id_of_the_mls_group_says_who_lets_people_in(
+    session: Session, members_wait: bool
+) -> None:
+    await session.world.change(opens_without_facilitator=not members_wait)
+    async with session.at_the_door("Fay") as fay:
+        joined = await fay.join("Fay")
+    assert joined.group.standing == "founder"
+    assert joined.group.group[0] == members_wait
+
+
+async def test_a_session_has_the_formats_of_its_group_and_begins_with_the_first(
+    session: Session,
+) -> None:
+    async with session.at_the_door("Fay") as fay:
+        joined = await fay.join("Fay")
+        assert [one.name for one in joined.formats] == ["circle", "open"]
+        await fay.answer(joined)
+        await fay.event(Floor, lambda floor: floor.format == "circle")
 
 
 async def test_one_person_waits_and_is_in_the_room_once(session: Session) -> None:
@@ -480,8 +536,8 @@ async def test_one_person_waits_and_is_in_the_room_once(session: Session) -> Non
 
 async def test_waiting_on_another_page_ends_the_first(session: Session) -> None:
     async with session.at_the_door("Sam") as first, session.at_the_door("Sam") as second:
-        await first.ask("knock")
-        await second.ask("knock")
+        await first.ask("knock", KNOCK)
+        await second.ask("knock", KNOCK)
         assert (await removed(first)).code == "joined_elsewhere"
         await second.event(InWaitingRoom, lambda _: True)
         door = session.rooms.doors[session.room]
@@ -514,7 +570,7 @@ async def test_removed_for_now_has_to_be_let_in_again(session: Session) -> None:
         back = await stack.enter_async_context(session.at_the_door("Sam"))
         assert (await back.event(Welcome, lambda _: True)).waits
         assert await refusal(back, "join", await back.introduction("Sam")) == "not_let_in"
-        await back.ask("knock")
+        await back.ask("knock", KNOCK)
         (waiting,) = await who_waits(fay, "Sam")
         await fay.ask("admit", {"who": [waiting.id]})
         await back.event(LetIn, lambda _: True)
@@ -528,11 +584,11 @@ async def test_kept_out_cannot_come_back_in_this_session(session: Session) -> No
         await fay.ask("remove_person", {"who": id_of(session, "Sam"), "keep_out": True})
         assert (await removed(sam)).code == "kept_out"
         back = await stack.enter_async_context(session.page(token))
-        assert await refusal(back, "knock") == "may_not_enter"
+        assert await refusal(back, "knock", KNOCK) == "may_not_enter"
         assert await refusal(back, "join", await back.introduction("Sam")) == "may_not_enter"
         session.rooms.doors.clear()  # as after a restart
         again = await stack.enter_async_context(session.page(token))
-        assert await refusal(again, "knock") == "may_not_enter"
+        assert await refusal(again, "knock", KNOCK) == "may_not_enter"
         async with session.world.storage.snapshot() as db:
             (ban,) = await bans.bans(db, session.world.group, START)
         assert (ban.display_name, ban.ban.until) == ("Sam", END + timedelta(minutes=30))
@@ -558,7 +614,7 @@ async def test_a_review_sends_out_who_may_not_be_here_any_more(session: Session)
         fay, sam = await in_the_room(stack, session, "Fay", "Sam")
         await session.world.change(opens_without_facilitator=False)
         kim = await stack.enter_async_context(session.at_the_door("Kim"))
-        await kim.ask("knock")
+        await kim.ask("knock", KNOCK)
         await who_waits(fay, "Kim")
         await session.rooms.review(session.world.group)
         assert len(session.live.members) == 2
@@ -604,7 +660,7 @@ async def test_who_is_in_a_session_or_waits_stays_signed_in(session: Session) ->
         await in_the_room(stack, session, "Fay")
         await session.world.change(opens_without_facilitator=False)
         kim = await stack.enter_async_context(session.at_the_door("Kim"))
-        await kim.ask("knock")
+        await kim.ask("knock", KNOCK)
         here = {name: session.rooms.has_account(accounts[name]) for name in tokens}
         assert here == {"Fay": True, "Sam": False, "Kim": True}
         session.now += timedelta(minutes=14)
@@ -645,7 +701,7 @@ async def test_a_page_that_goes_while_the_group_is_asked_leaves_nothing_behind(
     greeting = session.hello(await session.entrant("Sam"))
     visit = session.rooms.greet(Hello.model_validate(greeting), Silent())
     key_package = Member("Sam", "participant").key_package()
-    request: Message = Knock()
+    request: Message = Knock(mls_id=KEY)
     if request_name == "join":
         request = Join(name="Sam", mic=True, camera=True, key_package=key_package)
     handling = asyncio.create_task(visit.handle(request))

@@ -78,6 +78,8 @@ async def test_a_member_enters_once_signed_and_confirmed(site: Site) -> None:
         kind="member",
         key=(await world.membership("Sam")).id,
         waits=True,
+        members_wait=True,
+        formats=("circle", "open"),
     )
     site.now = START - timedelta(hours=1)
     assert await site.code("Sam", "POST", f"{path}/entry") == "not_open"

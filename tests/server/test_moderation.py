@@ -167,6 +167,7 @@ def example(request: str, people: dict[str, Someone]) -> dict[str, Any]:
         "catch_up": {"group": bytes(16), "epoch": 0},
         "renew": {"key_package": b"?"},
         "chat": {"audience": "room", "message": b"?"},
+        "knock": {"mls_id": "A" * 22},
         "answer": {"sdp": "v=0"},
         "media": {"mic": True, "camera": True},
         "share_screen": {"on": False},
@@ -186,6 +187,7 @@ def example(request: str, people: dict[str, Someone]) -> dict[str, Any]:
         "admit": {"who": ["nobody"]},
         "turn_away": {"who": "nobody", "message": "Please come back later."},
         "remove_person": {"who": "nobody", "keep_out": False},
+        "show_text": {"kind": "part2_notice"},
     }
     return payloads.get(request, {})
 
@@ -316,5 +318,12 @@ async def test_facilitators_can_be_told_much_at_once(
 
 
 def test_every_event_of_the_wire_is_sorted_by_who_may_see_it() -> None:
-    to_all: set[type[Message]] = {m.Welcome, m.Roster, m.Stopping, m.Removed, m.Floor}
+    to_all: set[type[Message]] = {
+        m.Welcome,
+        m.Roster,
+        m.Stopping,
+        m.Removed,
+        m.Floor,
+        m.ShownText,
+    }
     assert set(EVENTS.values()) == to_all | OF_THE_GROUP | TO_ONESELF | FOR_FACILITATORS

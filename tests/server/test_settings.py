@@ -11,6 +11,7 @@ import pytest
 from server.secret import server_secret
 from server.settings import Settings, SettingsError, load_settings
 from server.storage.database import FILE_NAME
+from server.storage.retention import RetentionPeriods
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +45,16 @@ def test_lists_and_addresses(file: Path) -> None:
     )
 
 
+def test_each_period_of_retention_is_a_setting(file: Path) -> None:
+    assert Settings().retention == RetentionPeriods()
+    text = "\n".join(f"retention_{name} = 7" for name in RetentionPeriods.model_fields)
+    periods = load(
+        file, text, {"HOLDSPACE_RETENTION_BAN_DAYS": "8"}, retention_audit_days="9"
+    ).retention
+    every = dict.fromkeys(RetentionPeriods.model_fields, 7)
+    assert periods.model_dump() == {**every, "ban_days": 8, "audit_days": 9}
+
+
 @pytest.mark.parametrize(
     ("text", "env", "flags", "named"),
     [
@@ -66,6 +77,16 @@ def test_lists_and_addresses(file: Path) -> None:
         ("", {"HOLDSPACE_SECRET": "short"}, {}, "HOLDSPACE_SECRET"),
         ("", {"HOLDSPACE_LOG_LEVEL": "loud"}, {}, "HOLDSPACE_LOG_LEVEL"),
         ("", {}, {"link_hours": "nan"}, "The flag --link-hours"),
+        ("retention_audit_days = 0", {}, {}, "retention_audit_days in .* is wrong: .*equal to 1"),
+        ("retention_audit_days = 2.5", {}, {}, "retention_audit_days in .*settings.toml"),
+        ("retention_audit_years = 6", {}, {}, "retention_audit_years in .* does not exist"),
+        (
+            "",
+            {"HOLDSPACE_RETENTION_ENTRY_CONFIRMATION_HOURS": "721"},
+            {},
+            "variable HOLDSPACE_RETENTION_ENTRY_CONFIRMATION_HOURS is wrong: .*equal to 720",
+        ),
+        ("", {}, {"retention_ban_days": "for ever"}, "The flag --retention-ban-days"),
         ("port = ", {}, {}, "settings.toml is not valid TOML"),
     ],
 )

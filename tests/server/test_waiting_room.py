@@ -10,6 +10,7 @@ from server.groups.persons import Person
 from server.waiting_room import AWAY_S, Wait, WaitingRoom
 from signaling.refusal import Refused
 
+KEY = "K" * 21 + "A"
 START = datetime(2027, 1, 5, 23, 0, tzinfo=UTC)
 
 
@@ -25,14 +26,16 @@ def entrant(name: str, *, waits: bool = True) -> Entrant:
         kind="member",
         key=f"membership-{name}",
         waits=waits,
+        members_wait=True,
+        formats=("open",),
     )
 
 
 ADA, BEN, CLEO = entrant("Ada"), entrant("Ben"), entrant("Cleo")
 
 
-def knocked(room: WaitingRoom, who: Entrant, now: float = 0.0) -> Wait:
-    wait = room.knock(who, now)
+def knocked(room: WaitingRoom, who: Entrant, now: float = 0.0, key: str = KEY) -> Wait:
+    wait = room.knock(who, key, now)
     assert wait is not None
     return wait
 
@@ -82,7 +85,7 @@ def test_an_id_tells_nothing_and_is_good_for_one_wait() -> None:
 def test_who_need_not_wait_comes_in_at_once() -> None:
     room = WaitingRoom()
     fay = entrant("Fay", waits=False)
-    assert room.knock(fay, 0.0) is None
+    assert room.knock(fay, KEY, 0.0) is None
     assert waiting(room) == []
     assert code(room, fay) is None
 
@@ -91,7 +94,7 @@ def test_who_was_let_in_stays_so_for_the_session() -> None:
     room = WaitingRoom()
     room.admit([knocked(room, ADA).id])
     assert code(room, ADA) is None
-    assert room.knock(ADA, 3_600.0) is None
+    assert room.knock(ADA, KEY, 3_600.0) is None
     assert not room.must_wait(ADA)
     assert code(room, ADA) is None
 
@@ -122,12 +125,22 @@ def test_who_is_away_for_too_long_waits_no_more() -> None:
     assert waiting(room) == ["Ben", "Ada"]
 
 
+def test_knocking_with_another_key_is_seen() -> None:
+    room = WaitingRoom()
+    first = knocked(room, ADA)
+    assert first.mls_id == KEY
+    other = "L" * 21 + "A"
+    again = knocked(room, ADA, 1.0, other)
+    assert (again.id, again.since, again.mls_id) == (first.id, first.since, other)
+    assert [wait.mls_id for wait in room.people] == [other]
+
+
 def test_who_is_admitted_while_away_need_not_knock_again() -> None:
     room = WaitingRoom()
     ada = knocked(room, ADA)
     room.lost(ADA.person, 1.0)
     assert [wait.entrant for wait in room.admit([ada.id])] == [ADA]
-    assert room.knock(ADA, 2.0) is None
+    assert room.knock(ADA, KEY, 2.0) is None
 
 
 def test_who_is_turned_away_may_knock_again() -> None:
@@ -162,7 +175,7 @@ def test_who_is_kept_out_does_not_even_wait(waits: bool) -> None:
     room.was_inside(ada.person)
     assert code(room, ada) == "may_not_enter"
     with pytest.raises(Refused) as refused:
-        room.knock(ada, 1.0)
+        room.knock(ada, KEY, 1.0)
     assert refused.value.code == "may_not_enter"
     assert waiting(room) == []
     room.leave_to_ban(ada.person)

@@ -14,7 +14,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from signaling.delivery import LOG_EPOCHS, LOG_S, MAX_LEAVES, TURN_S, Delivery, Tell
+from signaling.delivery import (
+    LOG_EPOCHS,
+    LOG_S,
+    MAX_LEAVES,
+    TURN_S,
+    Admission,
+    Delivery,
+    Tell,
+    new_group_id,
+)
 from signaling.identity import person_id
 from signaling.messages import (
     MAX_SLOTS,
@@ -494,6 +503,32 @@ def test_new_work_is_told_without_giving_more_time() -> None:
     assert room.nobody_is_told_to_commit()
     room.join(cleo)  # another duty, and time of its own
     assert room.delivery.deadline == room.now + TURN_S
+
+
+def test_what_all_decline_stays_due_and_a_commit_out_of_turn_is_taken() -> None:
+    """A facilitator who is asked about someone takes her time."""
+    fay, ada, ben, dan = people("Fay", "Ada", "Ben", "Dan")
+    room = Room(fay, ada, ben)
+    room.join(dan)
+    work = room.due(fay)
+    for page in (ada, ben, fay, ada):
+        room.pass_time(TURN_S)
+        assert room.due(page) == work
+    room.add(fay, dan)
+    assert room.delivery.leaves == [fay.id, ada.id, ben.id, dan.id]
+    assert room.nobody_is_told_to_commit()
+
+
+def test_a_group_s_id_says_who_lets_people_in() -> None:
+    kinds: dict[Admission, int] = {"open": 0, "facilitator": 1}
+    for admission, first in kinds.items():
+        ids = {new_group_id(admission) for _ in range(9)}
+        assert {(len(one), one[0]) for one in ids} == {(16, first)}
+        assert len(ids) == 9
+    [ada] = people("Ada")
+    delivery = Delivery(SUITE)
+    delivery.join(ada.id, ada.role, ada.key_package(), None, 0.0)
+    assert delivery.group[0] == 0
 
 
 def test_what_is_left_to_do_after_a_commit_is_told_anew() -> None:

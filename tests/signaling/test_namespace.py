@@ -89,6 +89,7 @@ async def test_valid_link_is_welcomed(server: RunningServer) -> None:
             ciphersuite=CIPHERSUITE,
             name=None,
             waits=False,
+            session=None,
         )
 
 

@@ -12,12 +12,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from server.storage.database import Storage, open_storage
 from server.storage.keyring import KeyRing, generate_key_line, parse_keyring
+from tests.migrated import migrate, migrated_sqlite
 
 _START_WAIT_S = 60
 _STOP_WAIT_S = 30
@@ -30,13 +32,19 @@ class Cluster:
     binaries: Path
     folder: Path
 
-    def new_database(self, name: str) -> str:
+    def new_database(self, name: str, *, template: str = "template1") -> str:
+        createdb: list[str | Path] = [self.binaries / "createdb", "-h", self.folder]
         subprocess.run(
-            [self.binaries / "createdb", "-h", self.folder, "-U", "holdspace", name],
-            check=True,
-            timeout=_START_WAIT_S,
+            [*createdb, "-U", "holdspace", "-T", template, name], check=True, timeout=_START_WAIT_S
         )
         return f"postgresql://holdspace@/{name}?host={self.folder}"
+
+    @cached_property
+    def migrated(self) -> str:
+        """The name of an empty, migrated database, to copy."""
+        name = "migrated"
+        migrate(self.new_database(name), self.folder)
+        return name
 
 
 def _end_with_parent() -> None:
@@ -116,8 +124,20 @@ class Databases:
         number = next(_numbers)
         if kind == "sqlite":
             return f"sqlite:///{self._folder / f'{number}.sqlite3'}"
+        return self._cluster.new_database(f"test{number}")
+
+    def migrated(self, kind: str) -> str:
+        """A database that has its tables already."""
+        if kind == "sqlite":
+            file = self._folder / f"{next(_numbers)}.sqlite3"
+            file.write_bytes(migrated_sqlite())
+            return f"sqlite:///{file}"
+        return self._cluster.new_database(f"test{next(_numbers)}", template=self._cluster.migrated)
+
+    @property
+    def _cluster(self) -> Cluster:
         cluster: Cluster = self._request.getfixturevalue("cluster")
-        return cluster.new_database(f"test{number}")
+        return cluster
 
 
 @pytest.fixture

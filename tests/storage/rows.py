@@ -56,6 +56,7 @@ def document(group_id: str | None, version: int = 1) -> Document:
 
 def confirmation(keyring: KeyRing, of: Account, group_id: str) -> EntryConfirmation:
     row = new_id()
+    contact = '{"name": "Byron", "phone": "555 0101"}'
     return EntryConfirmation(
         id=row,
         group_id=group_id,
@@ -64,7 +65,7 @@ def confirmation(keyring: KeyRing, of: Account, group_id: str) -> EntryConfirmat
         location=seal(keyring, Place.of(EntryConfirmation.location, row), "12 Elm Street"),
         phone=seal(keyring, Place.of(EntryConfirmation.phone, row), "555 0100"),
         emergency_contact=seal(
-            keyring, Place.of(EntryConfirmation.emergency_contact, row), "Byron, 555 0101"
+            keyring, Place.of(EntryConfirmation.emergency_contact, row), contact
         ),
         is_private=True,
         confirmed_at=NOW,

@@ -11,6 +11,7 @@ function me(session = 's1'): Me {
   return {
     id: 'a1',
     is_administrator: false,
+    may_make_groups: false,
     time_zone: null,
     email_verified: true,
     factors: { password: false, totp: false, passkeys: 1, recovery_codes: 10 },

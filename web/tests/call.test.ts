@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { connectionOf, retryDelay } from '../src/call/call';
+import { retryDelay } from '../src/call/retry';
+import { connectionOf } from '../src/call/state';
 import { RequestFailed } from '../src/wire/socket';
 import { joined, person, refuse, roster, settle, Stage, welcome } from './fakes';
 
@@ -19,7 +20,7 @@ const ticks = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe('joining', () => {
   it('says hello with the token, and without a resume that it does not have', () => {
-    expect(stage.hello()).toEqual({ protocol: 2, room: 'garden', token: 'token' });
+    expect(stage.hello()).toEqual({ protocol: 3, room: 'garden', token: 'token' });
     expect('resume' in stage.hello()).toBe(false);
   });
 
@@ -53,6 +54,13 @@ describe('joining', () => {
     expect(stage.state.link).toBe('connected');
     expect(stage.memory.resume).toBe('resume-1');
     expect(stage.peer.limits.at(-1)).toEqual([2, false]);
+  });
+
+  it('begins with as much video as suits the room', async () => {
+    const people = Array.from({ length: 12 }, (_, slot) => person(slot, { screen: slot === 3 }));
+    await stage.enter(joined({ roster: roster(1, ...people) }));
+    expect(stage.peer.beganWith).toEqual([12, true]);
+    expect(stage.peer.limits.at(-1)).toEqual([12, true]);
   });
 
   it('joins as soon as there is a connection if asked before', async () => {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeChat, encodePrivate, encodeRoom, pad, unpad } from '../src/e2ee/chat';
-import { Group, type Ciphersuite, type EpochState } from '../src/e2ee/group';
+import type { Ciphersuite } from '../src/e2ee/ciphersuite';
+import { Group, type EpochState } from '../src/e2ee/group';
 import { signingKeys } from '../src/e2ee/identity';
 import type { Member } from '../src/e2ee/view';
 

@@ -15,7 +15,7 @@ import {
   type Self,
 } from '../src/chat/log';
 import { cannotSend, conversationWords, spoken } from '../src/chat/words';
-import type { ChatReceived } from '../src/e2ee/encryption';
+import type { ChatReceived } from '../src/e2ee/audience';
 import type { Member } from '../src/e2ee/view';
 import { RequestFailed } from '../src/wire/socket';
 import { refuse } from './fakes';

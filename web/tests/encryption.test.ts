@@ -12,10 +12,13 @@ import {
 import { signKeyPackage } from 'ts-mls/keyPackage.js';
 import { signLeafNodeKeyPackage } from 'ts-mls/leafNode.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Encryption, type ChatReceived } from '../src/e2ee/encryption';
+import { Admissions } from '../src/e2ee/admissions';
+import type { ChatReceived } from '../src/e2ee/audience';
+import { Encryption } from '../src/e2ee/encryption';
 import type { EpochKeys } from '../src/e2ee/epoch-keys';
-import { Group, inspectKeyPackage } from '../src/e2ee/group';
-import { signingKeys, type Role, type SigningKeys } from '../src/e2ee/identity';
+import { Group } from '../src/e2ee/group';
+import { personId, signingKeys, type Role, type SigningKeys } from '../src/e2ee/identity';
+import { inspectKeyPackage } from '../src/e2ee/key-package';
 import type { FrameTransforms } from '../src/e2ee/transforms';
 import type { EncryptionView } from '../src/e2ee/view';
 import type { GroupEvent } from '../src/wire/group-events';
@@ -45,6 +48,7 @@ class Page {
   sealing = false;
   id = '';
   online = false;
+  readonly admissions: Admissions;
   /** Stands in the way of a request; null lets it through. */
   intercept: ((name: Name, go: () => Promise<Ack>) => Promise<Ack> | null) | null = null;
 
@@ -53,7 +57,12 @@ class Page {
     readonly name: string,
     readonly role: Role,
     readonly keys: SigningKeys,
+    store = new Map<string, string>(),
   ) {
+    this.admissions = new Admissions('room', {
+      getItem: (key) => store.get(key) ?? null,
+      setItem: (key, value) => void store.set(key, value),
+    });
     const transforms: FrameTransforms = {
       seal: () => undefined,
       open: () => undefined,
@@ -70,6 +79,8 @@ class Page {
     this.encryption = new Encryption({
       openGroup: (suite, name, role) => Group.open(suite, keys, { name, role }),
       transforms,
+      ownId: () => personId(keys.publicKey),
+      admissions: this.admissions,
       request: async (name, payload) => {
         this.asked.push(name);
         const go = async () => service.asked(this, name, payload);
@@ -99,7 +110,7 @@ class Page {
   }
 
   async join(): Promise<void> {
-    const welcome = { role: this.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false } as const;
+    const welcome = { role: this.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false, session: null } as const;
     const introduction = await this.encryption.introduce(welcome, this.name);
     const standing = await this.service.join(this, introduction.key_package, introduction.position);
     this.encryption.joined(this.id, standing);
@@ -134,6 +145,8 @@ class Service {
   readonly all: Page[] = [];
   group = new Uint8Array(16);
   epoch = 0;
+  /** Whether a facilitator lets people in to its groups. */
+  kept = false;
   leaves: (Leaf | null)[] = [];
   log = new Map<number, Uint8Array>();
   waiting = new Map<string, Uint8Array>();
@@ -257,6 +270,7 @@ class Service {
     for (const leaf of this.leaves) if (leaf?.id === id) leaf.due = true;
     if (this.members().length === 0) {
       this.group = crypto.getRandomValues(new Uint8Array(16));
+      this.group[0] = Number(this.kept);
       this.epoch = 0;
       this.leaves = [{ id, due: false }];
       this.log.clear();
@@ -440,7 +454,7 @@ describe('a room', () => {
   it('works on what was told before the answer to the join', async () => {
     const [fay] = (await enter(service, 'Fay')) as [Page];
     const ada = await open(service, 'Ada');
-    const welcome = { role: ada.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false } as const;
+    const welcome = { role: ada.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false, session: null } as const;
     const shown = await ada.encryption.introduce(welcome, 'Ada');
     const standing = await service.join(ada, shown.key_package, shown.position);
     service.settle();
@@ -728,7 +742,7 @@ describe('a service that is not honest', () => {
   });
   async function keyPackage(name: string): Promise<Uint8Array> {
     const page = await open(service, name);
-    const welcome = { role: page.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false } as const;
+    const welcome = { role: page.role, capacity: 12, present: 0, ciphersuite: SUITE, name: null, waits: false, session: null } as const;
     return (await page.encryption.introduce(welcome, name)).key_package;
   }
   const nobodyCame = () => {
@@ -917,5 +931,216 @@ describe('a service that is not honest', () => {
     ]);
     await pass(31_000);
     expect(ada.warnings).toEqual([]);
+  });
+
+  it('is found out when frames of a shared screen are not of whoever shares it', async () => {
+    service.lies = (all) => all.map((one) => ({ ...one, screen: one.name === 'Ben' }));
+    service.settle();
+    await service.quiet();
+    ada.encryption.trouble({ mid: 's0', kind: 'wrong_sender' });
+    expect(ada.view.warnings[0]?.text).toContain('in Ben’s place');
+  });
+});
+
+describe('where a facilitator lets people in', () => {
+  let fay: Page, ada: Page;
+  beforeEach(async () => {
+    service.kept = true;
+    [fay, ada] = (await enter(service, 'Fay')) as [Page, Page];
+    ada = await open(service, 'Ada');
+    await admitted(fay, ada);
+  });
+
+  const asPerson = async ({ name, role, keys }: Page) => ({
+    id: await personId(keys.publicKey),
+    name,
+    role,
+  });
+  async function letIn(by: Page, who: Page): Promise<void> {
+    by.encryption.letIn([await asPerson(who)]);
+  }
+  async function admitted(by: Page, who: Page): Promise<void> {
+    await letIn(by, who);
+    await who.join();
+    await service.quiet();
+  }
+  /** As the service does after 2 s without a commit. */
+  async function nextInTurn(to: Page): Promise<void> {
+    service.tell(to, { name: 'commit_due', payload: service.due() });
+    await service.quiet();
+  }
+  const asks = (page: Page) =>
+    page.view.questions.map(({ name, where }) => `${name} ${where}`);
+
+  it('adds those she let in, without a question', async () => {
+    expectTogether(fay, ada);
+    expect(fay.view.admission).toBe('facilitator');
+    await pass(5_000);
+    expect([asks(fay), asks(ada), fay.warnings, ada.warnings]).toEqual([[], [], [], []]);
+  });
+
+  it('adds nobody else by itself, nor does the next in turn: she is asked', async () => {
+    const [dan] = (await enter(service, 'Dan')) as [Page];
+    await nextInTurn(ada);
+    await pass(5_000);
+    expectTogether(fay, ada);
+    expect(dan.view.phase).toBe('setting_up');
+    expect(fay.view.questions).toMatchObject([
+      { id: dan.id, name: 'Dan', where: 'outside', text: expect.stringContaining('let Dan in') as string },
+    ]);
+    expect(asks(ada)).toEqual([]);
+    await pass(10_000);
+    expect(fay.warnings).toEqual([]);
+    expect(ada.view.warnings[0]?.text).toContain('no facilitator has let them in');
+
+    await letIn(fay, dan);
+    await service.quiet();
+    expectTogether(fay, ada, dan);
+    expect(asks(fay)).toEqual([]);
+  });
+
+  it('keeps out whom she does not want, until she thinks otherwise', async () => {
+    const [dan] = (await enter(service, 'Dan')) as [Page];
+    await pass(4_000);
+    fay.encryption.putOut([dan.id]);
+    await service.quiet();
+    await pass(4_000);
+    expect(asks(fay)).toEqual(['Dan kept_out']);
+    const cyd = await open(service, 'Cyd');
+    await admitted(fay, cyd);
+    expectTogether(fay, ada, cyd);
+    await letIn(fay, dan);
+    await service.quiet();
+    expectTogether(fay, ada, cyd, dan);
+  });
+
+  it('lets another page commit whom she let in, as she has told it', async () => {
+    const cyd = await open(service, 'Cyd');
+    await letIn(fay, cyd);
+    await service.quiet();
+    service.loses = (to, { name }) => to === fay && name === 'commit_due';
+    await cyd.join();
+    await service.quiet();
+    expectTogether(fay, ada);
+    await nextInTurn(ada);
+    expectTogether(fay, ada, cyd);
+  });
+
+  it('honours no such word of a participant', async () => {
+    const cyd = await open(service, 'Cyd');
+    await letIn(ada, cyd);
+    await service.quiet();
+    await cyd.join();
+    await service.quiet();
+    await pass(4_000);
+    expectTogether(fay, ada);
+    expect(asks(fay)).toEqual(['Cyd outside']);
+  });
+
+  it('asks her about another facilitator, whose word counts from then on', async () => {
+    const [gil] = (await enter(service, 'Gil')) as [Page];
+    await pass(4_000);
+    expect(fay.view.questions[0]?.text).toContain('Gil is a facilitator');
+    await letIn(fay, gil);
+    await service.quiet();
+    expectTogether(fay, ada, gil);
+    await pass(4_000);
+    // He takes those whom he found there as let in.
+    expect([asks(fay), asks(gil)]).toEqual([[], []]);
+    const cyd = await open(service, 'Cyd');
+    await admitted(gil, cyd);
+    await pass(4_000);
+    expectTogether(fay, ada, gil, cyd);
+    expect([asks(fay), asks(gil)]).toEqual([[], []]);
+  });
+
+  it('tells someone who has just come of those who are about to', async () => {
+    const cyd = await open(service, 'Cyd');
+    await letIn(fay, cyd);
+    await service.quiet();
+    const ben = await open(service, 'Ben');
+    await admitted(fay, ben);
+    service.loses = (to, { name }) => to === fay && name === 'commit_due';
+    await cyd.join();
+    await service.quiet();
+    await nextInTurn(ben);
+    expectTogether(fay, ada, ben, cyd);
+  });
+
+  it('needs no word for who comes back, after a reload or a restart of the server', async () => {
+    ada.leave();
+    await service.quiet();
+    const reloaded = await open(service, 'Ada', ada.keys);
+    await reloaded.join();
+    await service.quiet();
+    expectTogether(fay, reloaded);
+    fay.drop();
+    reloaded.drop();
+    service.leaves = [];
+    await reloaded.join();
+    await fay.join();
+    await service.quiet();
+    await pass(4_000);
+    expectTogether(fay, reloaded);
+    expect([...fay.warnings, ...reloaded.warnings, ...asks(fay)]).toEqual([]);
+  });
+
+  it('has no way around her by one whom it shows as a facilitator, or as gone', async () => {
+    // The pages believe that Fay has left, and add whom the server lists; but not unseen.
+    service.lies = (people) => people.filter(({ id }) => id !== fay.id);
+    service.leaves[0] = { id: fay.id, due: true };
+    fay.online = false;
+    service.settle();
+    await service.quiet();
+    expectTogether(ada);
+    const [gil] = (await enter(service, 'Gil')) as [Page];
+    expectTogether(ada, gil);
+    expect(ada.warnings).toEqual([`unattended:${gil.id}`]);
+    expect(ada.view.warnings[0]?.text).toContain('while no facilitator was in it');
+    // As soon as she is back, she is asked, and his word counts for nothing with her.
+    service.lies = (people) => people;
+    await fay.join();
+    await service.quiet();
+    await nextInTurn(ada);
+    expectTogether(fay, ada, gil);
+    await pass(4_000);
+    expect(asks(fay)).toEqual(['Gil inside']);
+    const cyd = await open(service, 'Cyd');
+    await letIn(gil, cyd);
+    await service.quiet();
+    expect(fay.admissions.knows(await asPerson(cyd))).toBe(false);
+    await cyd.join();
+    await service.quiet();
+    await pass(4_000);
+    expectTogether(fay, ada, gil, cyd);
+    expect(asks(fay).sort()).toEqual(['Cyd inside', 'Gil inside']);
+  });
+
+  it('asks her who is there already when she comes in late', async () => {
+    service = new Service();
+    service.kept = true;
+    const [cora] = (await enter(service, 'Cora')) as [Page];
+    const [hers] = (await enter(service, 'Fay')) as [Page];
+    expectTogether(cora, hers);
+    await pass(4_000);
+    expect(asks(hers)).toEqual(['Cora inside']);
+    expect(hers.view.questions[0]?.text).toContain('no facilitator let them in');
+    await letIn(hers, cora);
+    expect(asks(hers)).toEqual([]);
+  });
+
+  it('stays so in this visit, whatever the next group’s id says', async () => {
+    service.kept = false;
+    fay.drop();
+    ada.drop();
+    service.leaves = [];
+    await fay.join();
+    await ada.join();
+    await service.quiet();
+    expect(service.group[0]).toBe(0);
+    await enter(service, 'Dan');
+    await pass(4_000);
+    expectTogether(fay, ada);
+    expect(asks(fay)).toEqual(['Dan outside']);
   });
 });

@@ -1,7 +1,9 @@
 /** The two edges of a call, played by hand: the socket and the peer connection. */
 import { vi } from 'vitest';
-import { Call, type CallState, type Introduction } from '../src/call/call';
+import { Call } from '../src/call/call';
+import type { Introduction } from '../src/call/edges';
 import type { LocalTracks, PathState, Peer } from '../src/call/peer';
+import type { CallState } from '../src/call/state';
 import type { SessionEvent } from '../src/wire/events';
 import type { GroupEvent } from '../src/wire/group-events';
 import type {
@@ -47,6 +49,7 @@ export function welcome(change: Partial<Welcome> = {}): Welcome {
     ciphersuite: 'MLS_256_XWING_AES256GCM_SHA512_Ed25519',
     name: null,
     waits: false,
+    session: null,
     ...change,
   };
 }
@@ -83,9 +86,12 @@ export class FakePeer implements Peer {
   accepted: string[] = [];
   sent: LocalTracks[] = [];
   limits: [number, boolean][] = [];
+  /** What held when it made its first answer. */
+  beganWith: [number, boolean] | undefined;
   closed = false;
   constructor(readonly path: (state: PathState) => void) {}
   accept(offer: string): Promise<string> {
+    if (this.accepted.length === 0) this.beganWith = this.limits.at(-1);
     this.accepted.push(offer);
     return Promise.resolve(`answer to ${offer}`);
   }
@@ -143,6 +149,9 @@ export class Stage {
     heard: [] as unknown[],
     names: new Map<string, string>(),
     introduce: () => Promise.resolve(this.encryption.introduction),
+    ownId: () => Promise.resolve('own-key'),
+    letIn: (people: object[]) => void this.encryption.heard.push(['letIn', ...people]),
+    putOut: (ids: string[]) => void this.encryption.heard.push(['putOut', ...ids]),
     joined: (id: string, group: GroupStanding) =>
       void this.encryption.heard.push(['joined', id, group.standing]),
     roster: (one: Roster) => void this.encryption.heard.push(['roster', one.version]),

@@ -12,13 +12,9 @@ import {
   type Proposal,
 } from 'ts-mls';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  Group,
-  GroupError,
-  inspectKeyPackage,
-  type Ciphersuite,
-  type EpochState,
-} from '../src/e2ee/group';
+import type { Ciphersuite } from '../src/e2ee/ciphersuite';
+import { Group, type EpochState } from '../src/e2ee/group';
+import { GroupError } from '../src/e2ee/group-error';
 import {
   decodeCredential,
   encodeCredential,
@@ -26,6 +22,7 @@ import {
   signingKeys,
   type Credential,
 } from '../src/e2ee/identity';
+import { inspectKeyPackage } from '../src/e2ee/key-package';
 
 const XWING = 'MLS_256_XWING_AES256GCM_SHA512_Ed25519';
 const SUITE_1 = 'MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519';

@@ -5,6 +5,7 @@ import type { SessionPage } from '../src/groups/types';
 const PAGE: SessionPage = {
   group_id: 'g',
   group_name: 'Tuesday circle',
+  time_zone: 'America/New_York',
   session: {
     group: 'g',
     key: '20270105T180000Z',
@@ -22,10 +23,12 @@ const PAGE: SessionPage = {
   opens_at: '2027-01-05T17:50:00Z',
   closes_at: '2027-01-05T20:00:00Z',
   is_open: true,
+  waits: true,
   unsigned: [],
   must_confirm: true,
   is_confirmed: true,
   is_absent: false,
+  absence_note: null,
   make_up: null,
   refusal: null,
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Door } from '../src/e2ee/admissions';
 import { comings, Comparison, decide, shownNames, type Inspected } from '../src/e2ee/membership';
 import type { Member } from '../src/e2ee/view';
 
@@ -12,6 +13,14 @@ const member = (leaf: number, id: string, change: Partial<Member> = {}): Member 
 
 const listed = (id: string) => member(0, id);
 
+const OPEN: Door = { kept: false, knows: () => false };
+/** A facilitator lets people in, and has let in these. */
+const kept = (...people: Member[]): Door => ({
+  kept: true,
+  knows: ({ id, name, role }) =>
+    people.some((one) => one.id === id && one.name === name && one.role === role),
+});
+
 const applicant = (id: string, says: Partial<Member> = {}): Inspected => {
   const { id: signed, name, role } = member(0, id, says);
   const keyPackage = new TextEncoder().encode(id);
@@ -23,7 +32,7 @@ describe('decide', () => {
   const roster = ['self', 'ada', 'ben', 'cyd'].map(listed);
   const cyd = applicant('cyd');
   const of = (add: Inspected[], remove: { id: string; leaf: number }[], people = roster) =>
-    decide(members, people, { add, remove }, 0);
+    decide(members, people, { add, remove }, 0, OPEN);
 
   it('adds who is in the roster, by what their own key package says', () => {
     expect(of([cyd], [])).toEqual({ add: [cyd.keyPackage], remove: [], warnings: [] });
@@ -72,6 +81,70 @@ describe('decide', () => {
   });
 });
 
+describe('decide, where a facilitator lets people in', () => {
+  const fay = member(1, 'fay', { role: 'facilitator' });
+  const [self, ada] = [member(0, 'self'), member(2, 'ada')];
+  const roster = [self, fay, ada, listed('cyd'), listed('dee')];
+  const [cyd, dee] = [applicant('cyd'), applicant('dee')];
+  const of = (
+    members: Member[],
+    add: Inspected[],
+    door: Door,
+    remove: { id: string; leaf: number }[] = [],
+    people = roster,
+  ) => decide(members, people, { add, remove }, 0, door);
+
+  it('adds who was let in, and leaves out the others without a word', () => {
+    expect(of([self, fay, ada], [cyd, dee], kept(listed('dee')))).toEqual({
+      add: [dee.keyPackage],
+      remove: [],
+      warnings: [],
+    });
+  });
+
+  it('is the same for the facilitator’s own page', () => {
+    const own = { ...fay, leaf: 0 };
+    expect(of([own, ada], [cyd], kept()).add).toEqual([]);
+    expect(of([own, ada], [cyd], kept(listed('cyd'))).add).toEqual([cyd.keyPackage]);
+  });
+
+  it('takes no other key, name or role than were let in', () => {
+    const members = [self, fay];
+    expect(of(members, [cyd], kept({ ...listed('cyd'), id: 'other' })).add).toEqual([]);
+    expect(of(members, [cyd], kept({ ...listed('cyd'), name: 'Other' })).add).toEqual([]);
+    expect(of(members, [cyd], kept({ ...listed('cyd'), role: 'facilitator' })).add).toEqual([]);
+    const risen = applicant('cyd', { role: 'facilitator' });
+    const people = [self, fay, { ...listed('cyd'), role: 'facilitator' as const }];
+    expect(of(members, [risen], kept(listed('cyd')), [], people).add).toEqual([]);
+  });
+
+  it('gives who is in the group a new leaf, but not in another role', () => {
+    const again = applicant('ada');
+    const old = { id: 'ada', leaf: 2 };
+    const members = [self, fay, ada];
+    expect(of(members, [again], kept(), [old])).toMatchObject({
+      add: [again.keyPackage],
+      remove: [2],
+    });
+    const risen = applicant('ada', { role: 'facilitator' });
+    const people = [self, fay, { ...ada, role: 'facilitator' as const }];
+    expect(of(members, [risen], kept(), [old], people)).toMatchObject({ add: [], remove: [] });
+  });
+
+  it('adds whoever is listed while no facilitator is in the group, who could be asked', () => {
+    expect(of([self, ada], [cyd], kept()).add).toEqual([cyd.keyPackage]);
+  });
+
+  it('removes who has left all the same', () => {
+    const people = roster.filter(({ id }) => id !== 'ada');
+    const old = { id: 'ada', leaf: 2 };
+    expect(of([self, fay, ada], [cyd], kept(), [old], people)).toMatchObject({
+      add: [],
+      remove: [2],
+    });
+  });
+});
+
 describe('Comparison', () => {
   const members = [member(0, 'ada'), member(1, 'ben')];
   const keys = (warnings: { key: string }[]) => warnings.map(({ key }) => key);
@@ -79,7 +152,7 @@ describe('Comparison', () => {
   it('is content where tree and roster agree, in any order', () => {
     const comparison = new Comparison();
     for (const now of [0, 60_000])
-      expect(comparison.look(members, [listed('ben'), listed('ada')], now)).toEqual([]);
+      expect(comparison.look(members, [listed('ben'), listed('ada')], now, OPEN)).toEqual([]);
   });
 
   it('tells of another name or role at once', () => {
@@ -87,7 +160,7 @@ describe('Comparison', () => {
       { ...listed('ada'), name: 'Somebody' },
       { ...listed('ben'), role: 'facilitator' as const },
     ];
-    const warnings = new Comparison().look(members, roster, 0);
+    const warnings = new Comparison().look(members, roster, 0, OPEN);
     expect(keys(warnings)).toEqual(['name:ada', 'role:ben']);
     expect(warnings[0]?.text).toContain('“Somebody”');
     expect(warnings[1]?.text).toMatch(/shows Name of ben as a facilitator.*says a participant/);
@@ -98,16 +171,27 @@ describe('Comparison', () => {
     ['someone listed who is not in the group', members.slice(0, 1), members, 'waiting:ben'],
   ])('tells of %s after ten seconds', (_, tree, roster, key) => {
     const comparison = new Comparison();
-    expect(comparison.look(tree, roster, 1_000)).toEqual([]);
-    expect(comparison.look(tree, roster, 11_000)).toEqual([]);
-    expect(keys(comparison.look(tree, roster, 11_001))).toEqual([key]);
-    expect(keys(comparison.look(tree, roster, 20_000))).toEqual([key]);
+    expect(comparison.look(tree, roster, 1_000, OPEN)).toEqual([]);
+    expect(comparison.look(tree, roster, 11_000, OPEN)).toEqual([]);
+    expect(keys(comparison.look(tree, roster, 11_001, OPEN))).toEqual([key]);
+    expect(keys(comparison.look(tree, roster, 20_000, OPEN))).toEqual([key]);
     // It settled, so the next time counts anew.
-    expect(comparison.look(members, members, 21_000)).toEqual([]);
-    expect(comparison.look(tree, roster, 22_000)).toEqual([]);
-    expect(keys(comparison.look(tree, roster, 33_000))).toEqual([key]);
+    expect(comparison.look(members, members, 21_000, OPEN)).toEqual([]);
+    expect(comparison.look(tree, roster, 22_000, OPEN)).toEqual([]);
+    expect(keys(comparison.look(tree, roster, 33_000, OPEN))).toEqual([key]);
     comparison.reset();
-    expect(comparison.look(tree, roster, 34_000)).toEqual([]);
+    expect(comparison.look(tree, roster, 34_000, OPEN)).toEqual([]);
+  });
+
+  it('says who waits for a facilitator’s word', () => {
+    const comparison = new Comparison();
+    const tree = [member(0, 'fay', { role: 'facilitator' })];
+    const people = [listed('ben'), ...tree];
+    comparison.look(tree, people, 0, kept());
+    const words = (door: Door) => comparison.look(tree, people, 11_000, door)[0]?.text;
+    expect(words(kept())).toContain('no facilitator has let them in');
+    expect(words(kept(listed('ben')))).toContain('leave and join again');
+    expect(words(OPEN)).toContain('leave and join again');
   });
 });
 

@@ -62,6 +62,7 @@ export function alert(change: Partial<Alert> = {}): Alert {
     severity: 'urgent',
     about: 'id-1',
     about_name: 'Person 1',
+    about_person: null,
     text: 'Asked for help.',
     evidence: {},
     count: 1,

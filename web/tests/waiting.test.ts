@@ -33,6 +33,7 @@ function waiting(id: string, name: string): WaitingPerson {
   return {
     id,
     person: `membership-${id}`,
+    mls_id: `key-of-${id}`,
     name,
     pronouns: null,
     role: 'participant',
@@ -65,6 +66,7 @@ describe('in the waiting room', () => {
     stage.call.start();
     await stage.letIn({ name: 'Ada', waits: true });
     stage.call.join('Ada');
+    await settle();
     const knock = stage.request('knock');
     stage.listener.letInside();
     await knock.ok({ ok: true });
@@ -107,7 +109,7 @@ describe('in the waiting room', () => {
     expect(stage.media.stopped).toBe(1);
     stage.call.again();
     await stage.letIn({ name: 'Ada', waits: true });
-    expect(stage.request('knock').payload).toEqual({});
+    expect(stage.request('knock').payload).toEqual({ mls_id: 'own-key' });
   });
 
   it('ends for good when kept out', async () => {
@@ -120,6 +122,7 @@ describe('in the waiting room', () => {
     stage.call.start();
     await stage.letIn({ name: 'Ada', waits: true });
     stage.call.join('Ada');
+    await settle();
     await stage.request('knock').fail(refuse('may_not_enter', 'Please sign first.'));
     expect(stage.state.end).toEqual({
       code: 'may_not_enter',
@@ -179,9 +182,26 @@ describe('for facilitators', () => {
     expect(stage.state.waitingRoom).toEqual([]);
   });
 
+  it('tells the encryption which keys they let in, before the server hears of it', async () => {
+    await stage.enter();
+    stage.listener.waitingRoom({ people: [waiting('a', 'Ada'), waiting('b', 'Ben')] });
+    // Ben has come on another device since.
+    const moved = { ...waiting('b', 'Ben'), mls_id: 'another-key' };
+    stage.listener.waitingRoom({ people: [waiting('a', 'Ada'), moved] });
+    void stage.call.ask('admit', { who: ['b', 'gone'] });
+    expect(stage.encryption.heard.at(-1)).toEqual([
+      'letIn',
+      { id: 'another-key', name: 'Ben', role: 'participant' },
+    ]);
+    expect(stage.request('admit').payload).toEqual({ who: ['b', 'gone'] });
+    void stage.call.ask('remove_person', { who: 'id-1', keep_out: false });
+    expect(stage.encryption.heard.at(-1)).toEqual(['putOut', 'id-1']);
+  });
+
   it('takes in only what it can show', () => {
     expect(isWaitingRoom({ people: [waiting('a', 'Ada')] })).toBe(true);
     expect(isWaitingRoom({ people: [{ ...waiting('a', 'Ada'), name: 3 }] })).toBe(false);
+    expect(isWaitingRoom({ people: [{ ...waiting('a', 'Ada'), mls_id: null }] })).toBe(false);
     expect(isWaitingRoom({ people: null })).toBe(false);
   });
 });

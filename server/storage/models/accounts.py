@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.storage.models.base import (
@@ -20,7 +20,7 @@ from server.storage.sealed import SealedValue
 
 
 class Account(Base):
-    """A person who can log in. Roles are those of memberships, but for the administrator's."""
+    """A person who can log in. In groups their roles are those of memberships."""
 
     __tablename__ = "accounts"
 
@@ -34,6 +34,8 @@ class Account(Base):
     time_zone: Mapped[str | None]
     """IANA name; null until chosen."""
     is_administrator: Mapped[bool]
+    is_facilitator: Mapped[bool] = mapped_column(server_default=false())
+    """Whether an administrator lets them make groups of their own."""
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
     """When the person left or was let go; nobody can log in any more."""
@@ -114,6 +116,8 @@ class Invitation(Base):
     role: Mapped[GroupRole | None]
     """In the group; null exactly where there is no group."""
     is_administrator: Mapped[bool]
+    is_facilitator: Mapped[bool] = mapped_column(server_default=false())
+    """As in `Account`: that of the account which is made by it."""
     created_by: Mapped[AuthorId | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.storage.ids import ID_LENGTH
@@ -34,6 +34,8 @@ class Group(Base):
 
     id: Mapped[RowId]
     name: Mapped[str]
+    purpose: Mapped[str] = mapped_column(server_default="")
+    """What it is for, in a few words; empty if nobody said."""
     formats: Mapped[str]
     """The names of the session formats it may use, with commas; the first is the one it begins
     with."""
@@ -42,6 +44,10 @@ class Group(Base):
     opens_without_facilitator: Mapped[bool]
     substance_use: Mapped[bool]
     """Whether its records are under 42 CFR Part 2."""
+    make_ups_allowed: Mapped[bool] = mapped_column(server_default=false())
+    """Whether people of other groups may make up a session here."""
+    time_zone: Mapped[str] = mapped_column(server_default="UTC")
+    """IANA name; of new schedules."""
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 

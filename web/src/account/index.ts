@@ -12,6 +12,7 @@ export const accountPages: PageRoute[] = [
   page('/administration', () => import('./Administration.svelte')),
   page('/administration/accounts', () => import('./Accounts.svelte')),
   page('/administration/groups', () => import('./GroupsOverview.svelte')),
+  page('/administration/groups/{group}/emergency', () => import('./BreakGlass.svelte')),
   page('/administration/record', () => import('./AuditRecord.svelte')),
   page('/administration/record/{group}', () => import('./AuditRecord.svelte')),
   page('/administration/retention', () => import('./Retention.svelte')),

@@ -73,14 +73,17 @@ export interface InvitedTo {
   group_name: string | null;
   role: Role | null;
   is_administrator: boolean;
+  is_facilitator: boolean;
   expires_at: string;
 }
 
+/** An administrator's; as a facilitator someone may make groups of their own. */
 export interface NewInvitation {
   email: string | null;
-  group: string | null;
-  role: Role | null;
   is_administrator: boolean;
+  is_facilitator: boolean;
+  /** That nobody guides any more. */
+  group: string | null;
   days: number;
 }
 
@@ -96,6 +99,7 @@ export interface Invitation {
   group: string | null;
   role: Role | null;
   is_administrator: boolean;
+  is_facilitator: boolean;
   created_at: string;
   expires_at: string;
   state: 'open' | 'used' | 'expired' | 'revoked';
@@ -105,6 +109,8 @@ export interface ListedAccount {
   id: string;
   legal_name: string;
   is_administrator: boolean;
+  /** An administrator lets them make groups of their own. */
+  is_facilitator: boolean;
   created_at: string;
   closed_at: string | null;
   email_verified: boolean;
@@ -139,6 +145,50 @@ export interface AuditEvent {
   outcome: string;
   address: string | null;
   detail: Record<string, unknown>;
+}
+
+/** A page of what is on record. */
+export interface RecordQuery {
+  /** Only entries with lower numbers: the lowest of the page before. */
+  before?: number;
+  limit: number;
+}
+
+/** What is on record of a group, with whom its ids mean. */
+export interface GroupRecord {
+  events: AuditEvent[];
+  /** Chosen names by id. */
+  people: Record<string, string>;
+  /** Ids of administrators of this server. */
+  administrators: string[];
+}
+
+/** An administrator's own emergency access to a group. */
+export interface EmergencyAccess {
+  group_name: string;
+  /** null: they have none now. */
+  seconds_left: number | null;
+}
+
+export interface ReachedPerson {
+  membership: string;
+  display_name: string;
+  role: Role;
+  legal_name: string;
+  email: string | null;
+  phone: string | null;
+  /** For the latest session, while it is kept. */
+  confirmed:
+    | {
+        session_starts_at: string;
+        confirmed_at: string;
+        location: string;
+        phone: string;
+        contact_name: string;
+        contact_phone: string;
+        is_private: boolean;
+      }
+    | null;
 }
 
 export interface Verification {
@@ -219,6 +269,9 @@ export const invited = {
     call('POST', '/invitations/join', { token, display_name, pronouns }),
 };
 
+export const groupRecord = (group: string, query: RecordQuery) =>
+  call<GroupRecord>('GET', withQuery(`/groups/${group}/audit`, { ...query }));
+
 export const administration = {
   accounts: (after?: string) =>
     call<{ accounts: ListedAccount[]; next: string | null }>('GET', withQuery('/accounts', { after, limit: 50 })),
@@ -226,6 +279,7 @@ export const administration = {
     call<{ legal_name: string; email: string | null; phone: string | null }>('GET', `/accounts/${id}`),
   close: (id: string) => call('POST', `/accounts/${id}/close`),
   setEmail: (id: string, email: string) => call('PUT', `/accounts/${id}/email`, { email }),
+  setRights: (id: string, rights: { is_facilitator: boolean }) => call('PUT', `/accounts/${id}/rights`, rights),
   passwordLink: (id: string) =>
     call<{ emailed: boolean; link: string | null }>('POST', `/accounts/${id}/password-reset`),
   invite: (invitation: NewInvitation) => call<Invited>('POST', '/invitations', invitation),
@@ -233,8 +287,14 @@ export const administration = {
   revoke: (id: string) => call('DELETE', `/invitations/${id}`),
   groups: async () => (await call<{ groups: ListedGroup[] }>('GET', '/administration/groups')).groups,
   closeGroup: (id: string) => call('POST', `/administration/groups/${id}/close`),
-  record: async (query: { before?: number; group?: string; limit: number }) =>
-    (await call<{ events: AuditEvent[] }>('GET', withQuery('/audit', query))).events,
+  record: (query: RecordQuery & { group?: string }) =>
+    call<{ events: AuditEvent[] }>('GET', withQuery('/audit', { ...query })),
+  emergency: (group: string) => call<EmergencyAccess>('GET', `/groups/${group}/break-glass`),
+  takeEmergency: (group: string, reason: string) =>
+    call<{ id: string }>('POST', `/groups/${group}/break-glass`, { reason }),
+  endEmergency: (group: string) => call('DELETE', `/groups/${group}/break-glass`),
+  peopleInEmergency: (group: string) =>
+    call<{ seconds_left: number; people: ReachedPerson[] }>('GET', `/groups/${group}/break-glass/people`),
   verify: () => call<Verification>('GET', '/audit/verification'),
   retention: async () => (await call<{ periods: RetentionPeriod[] }>('GET', '/retention')).periods,
 };

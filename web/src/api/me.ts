@@ -10,6 +10,7 @@ export interface Factors {
 export interface Me {
   id: string;
   is_administrator: boolean;
+  may_make_groups: boolean;
   time_zone: string | null;
   email_verified: boolean;
   factors: Factors;

@@ -3,121 +3,29 @@
  * the room, to be out) against what the connection is doing. It knows no DOM and no WebRTC; those
  * come in through `CallEdges`.
  */
-import type { SessionEvent } from '../wire/events';
-import type { GroupEvent } from '../wire/group-events';
 import type {
-  FormatInfo,
-  GroupPosition,
-  GroupStanding,
+  Admit,
   Hello,
   Participant,
   Problem,
-  Removed,
+  RemovePerson,
   Roster,
-  WaitingPerson,
   WaitingRoom,
   Welcome,
 } from '../wire/messages';
 import type { SessionRequestName, SessionRequests } from '../wire/requests';
-import {
-  PROTOCOL_VERSION,
-  RequestFailed,
-  type Requests,
-  type RoomSocket,
-  type SocketListener,
-} from '../wire/socket';
-import type { LocalTracks, PathState, Peer } from './peer';
+import { PROTOCOL_VERSION, RequestFailed, type Requests, type RoomSocket } from '../wire/socket';
+import type { CallEdges } from './edges';
+import { MediaTold } from './media-told';
+import type { PathState, Peer } from './peer';
+import { FINAL, FIRST_DELAY_MS, FULL, MAX_DELAY_MS, PASSING, retryDelay } from './retry';
 import { changes, holding, newer, whoShares } from './roster';
-
-export interface CallEdges {
-  openSocket(hello: () => Hello, listener: SocketListener): RoomSocket;
-  createPeer(onPath: (state: PathState) => void): Peer;
-  /** The room's end-to-end encryption, which is not the call's business either. */
-  encryption: {
-    /** What to show at the door: made anew for each join. */
-    introduce(welcome: Welcome, name: string): Promise<Introduction>;
-    joined(selfId: string, group: GroupStanding): void;
-    roster(roster: Roster): void;
-    /** The same people, called as their own credentials call them. */
-    named(roster: Roster): Roster;
-    told(event: GroupEvent): void;
-    /** This connection is gone; what was asked on it has no answer any more. */
-    offline(): void;
-    /** Out of the room for good. */
-    left(): void;
-  };
-  /** What this person sends, asked whenever it is needed. */
-  media: {
-    readonly tracks: LocalTracks;
-    readonly sending: { mic: boolean; camera: boolean };
-    openScreen(onEnded: () => void): Promise<boolean>;
-    closeScreen(): void;
-    stop(): void;
-  };
-  memory: { readonly token: string | null; resume: string | null };
-  announce(text: string): void;
-  /** Moderation is not the call's business; it hands on what comes, and says when all is new. */
-  session: {
-    joined(selfId: string, formats: FormatInfo[]): void;
-    roster(participants: Participant[]): void;
-    told(event: SessionEvent): void;
-  };
-}
-
-export interface Introduction {
-  key_package: Uint8Array;
-  position: GroupPosition | null;
-}
+import { IN_LOBBY, type CallState, type End } from './state';
+import { Timers } from './timers';
 
 /** What the encryption may ask on the call's connection. */
 export type GroupRequestName = 'commit' | 'catch_up' | 'renew' | 'chat';
 
-export type ErrorCode = Problem['code'];
-export type EndCode = ErrorCode | Removed['code'] | 'left';
-
-/** The visit is over, for now: what to say, and whether trying again makes sense. */
-export interface End {
-  code: EndCode;
-  message: string;
-  retry: boolean;
-}
-
-/** Someone who waits. */
-export interface Waiting extends WaitingPerson {
-  /** On the page's steady clock, in ms. */
-  since: number;
-}
-
-export type Link = 'connecting' | 'connected' | 'reconnecting';
-
-export interface CallState {
-  phase: 'lobby' | 'joining' | 'waiting' | 'room' | 'ended';
-  /** In the waiting room, how things stand there, in words. */
-  waitingFor: string;
-  /** For facilitators: who waits to be let in, the longest first, and since when, in ms. */
-  waitingRoom: Waiting[];
-  /** The socket is let in. */
-  online: boolean;
-  /** In the lobby: several attempts to reach the server failed. */
-  unreachable: boolean;
-  welcome: Welcome | null;
-  selfId: string | null;
-  roster: Roster | null;
-  /** How one's own media path and socket are, taken together. */
-  link: Link;
-  /** The server said that it restarts. */
-  restarting: boolean;
-  /** The socket works but media repeatedly did not get through. */
-  mediaBlocked: boolean;
-  peer: Peer | null;
-  sharing: 'off' | 'asking' | 'on';
-  /** A sentence for the person, until dismissed: why a wish was refused. */
-  notice: string | null;
-  end: End | null;
-}
-
-const FIRST_DELAY_MS = 250;
-const MAX_DELAY_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 8_000;
 const DISCONNECTED_FOR_MS = 3_000;
 const MEDIA_TIMEOUT_MS = 8_000;
@@ -128,54 +36,8 @@ const HOLD_PLACES_MS = 6_000;
 /** After so many attempts in vain, say so. */
 const TELL_AFTER_ATTEMPTS = 3;
 
-/** Refusals that trying again cannot change. */
-const FINAL: ReadonlySet<string> = new Set<ErrorCode>([
-  'bad_token',
-  'expired_token',
-  'wrong_room',
-  'outdated_page',
-  'may_not_enter',
-  'wrong_name',
-]);
-/** No place now; there may be one later. */
-const FULL: ReadonlySet<string> = new Set<ErrorCode>(['room_full', 'server_full']);
-/** Refusals that pass by themselves, so that someone who was in the room is best kept waiting. */
-const PASSING: ReadonlySet<string> = new Set<ErrorCode>([
-  'stopping',
-  'too_fast',
-  'too_many_connections',
-  'internal',
-  'not_joined',
-  'already_joined',
-  'bad_answer',
-]);
-
-/** Quick first, then slower, and never all at once: everyone lost the server at the same moment. */
-export function retryDelay(attempt: number, random: number): number {
-  const most = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt);
-  return most * (0.5 + random / 2);
-}
-
-type TimerName = 'retry' | 'connect' | 'path' | 'stop' | 'hold';
-
 export class Call {
-  #state: CallState = {
-    phase: 'lobby',
-    waitingFor: '',
-    waitingRoom: [],
-    online: false,
-    unreachable: false,
-    welcome: null,
-    selfId: null,
-    roster: null,
-    link: 'connecting',
-    restarting: false,
-    mediaBlocked: false,
-    peer: null,
-    sharing: 'off',
-    notice: null,
-    end: null,
-  };
+  #state = IN_LOBBY;
   readonly #edges: CallEdges;
   readonly #room: string;
   readonly #onState: (state: CallState) => void;
@@ -197,15 +59,17 @@ export class Call {
   #welcome: Welcome | null = null;
   /** Who was here before a reconnection and may be about to come back, too. */
   #held: Participant[] = [];
-  readonly #timers = new Map<TimerName, ReturnType<typeof setTimeout>>();
-  /** What the server knows of what is sent; null while this connection is not in the room. */
-  #mediaTold: { mic: boolean; camera: boolean } | null = null;
-  #mediaTelling = false;
+  readonly #timers = new Timers<'retry' | 'connect' | 'path' | 'stop' | 'hold'>();
+  readonly #mediaTold: MediaTold;
 
   constructor(room: string, edges: CallEdges, onState: (state: CallState) => void) {
     this.#room = room;
     this.#edges = edges;
     this.#onState = onState;
+    this.#mediaTold = new MediaTold(
+      () => edges.media.sending,
+      (sending) => this.#socket.request('media', sending),
+    );
     this.#socket = edges.openSocket(() => this.#hello(), {
       letIn: () => this.#letIn(),
       refused: (problem) => this.#refused(problem),
@@ -249,7 +113,7 @@ export class Call {
       : Promise.resolve();
     this.#turn += 1;
     // The page changes at once; the goodbye to the server may take its moment.
-    this.#mediaTold = null;
+    this.#mediaTold.gone();
     this.#edges.media.stop();
     this.#wantsInAs = null;
     this.#forgetPeer();
@@ -262,7 +126,7 @@ export class Call {
       waitingRoom: [],
       end: { code: 'left', message: 'Your camera and microphone are off.', retry: true },
     });
-    this.#stopTimers();
+    this.#timers.clearAll();
     await farewell;
     // Unless they came back in the meantime.
     if (left === this.#turn) {
@@ -297,7 +161,7 @@ export class Call {
   async mediaChanged(): Promise<void> {
     const { peer } = this.#state;
     if (peer) await peer.send(this.#edges.media.tracks).catch(() => undefined);
-    await this.#tellMedia();
+    await this.#mediaTold.keepUp();
   }
 
   async shareScreen(): Promise<void> {
@@ -342,7 +206,19 @@ export class Call {
     name: Name,
     payload: SessionRequests[Name]['payload'],
   ): Promise<void> {
+    this.#noteAtDoor(name, payload);
     await this.#socket.request(name, payload);
+  }
+
+  /** Before it is asked: whom it brings in may be there before the answer is. */
+  #noteAtDoor(name: SessionRequestName, payload: object): void {
+    const { encryption } = this.#edges;
+    if (name === 'admit') {
+      const { who } = payload as Admit;
+      const people = this.#state.waitingRoom.filter(({ id }) => who.includes(id));
+      encryption.letIn(people.map(({ mls_id, name, role }) => ({ id: mls_id, name, role })));
+    }
+    if (name === 'remove_person') encryption.putOut([(payload as RemovePerson).who]);
   }
 
   /** The same for the room's encryption. */
@@ -382,7 +258,8 @@ export class Call {
 
   dispose(): void {
     this.#turn += 1;
-    this.#stopTimers();
+    this.#mediaTold.gone();
+    this.#timers.clearAll();
     this.#socket.disconnect();
     this.#forgetPeer();
   }
@@ -398,32 +275,32 @@ export class Call {
   }
 
   #connect(): void {
-    this.#clear('retry');
-    this.#after('connect', CONNECT_TIMEOUT_MS, () => this.#reconnect());
+    this.#timers.clear('retry');
+    this.#timers.after('connect', CONNECT_TIMEOUT_MS, () => this.#reconnect());
     this.#socket.connect();
   }
 
   /** At once, instead of after the delay that is running. */
   #connectNow(): void {
-    if (!this.#timers.has('retry') || Date.now() < this.#notBefore) return;
+    if (!this.#timers.isRunning('retry') || Date.now() < this.#notBefore) return;
     this.#attempts = 0;
     this.#connect();
   }
 
   #letIn(): void {
-    this.#clear('stop');
+    this.#timers.clear('stop');
     this.#turn += 1;
     this.#attempts = 0;
     this.#notBefore = 0;
     this.#roster = null;
     this.#welcome = null;
-    this.#mediaTold = null;
+    this.#mediaTold.gone();
     this.#change({ online: true, unreachable: false, restarting: false });
   }
 
   /** The first thing that comes on a new connection. */
   #welcomed(welcome: Welcome): void {
-    this.#clear('connect');
+    this.#timers.clear('connect');
     this.#welcome = welcome;
     this.#change({ welcome });
     this.#come(welcome);
@@ -436,7 +313,7 @@ export class Call {
   }
 
   #refused(problem: Problem): void {
-    this.#clear('connect');
+    this.#timers.clear('connect');
     const { code, message } = problem;
     const wasIn = this.#state.phase === 'room';
     if (FINAL.has(code)) {
@@ -450,16 +327,17 @@ export class Call {
 
   /** No socket: whether it broke or did not come about, try again after a moment. */
   #lost(): void {
-    this.#clear('connect');
+    this.#timers.clear('connect');
     if (this.#state.phase === 'ended') {
       if (this.#state.online) this.#change({ online: false });
       return;
     }
-    if (this.#timers.has('retry')) return;
+    if (this.#timers.isRunning('retry')) return;
     this.#turn += 1;
     this.#edges.encryption.offline();
-    this.#clear('path');
-    this.#clear('stop');
+    this.#mediaTold.gone();
+    this.#timers.clear('path');
+    this.#timers.clear('stop');
     const attempt = this.#attempts++;
     const random = Math.random();
     const wait = Math.max(
@@ -473,7 +351,7 @@ export class Call {
       unreachable: this.#attempts >= TELL_AFTER_ATTEMPTS,
       ...(this.#state.phase === 'room' ? { link: 'reconnecting' as const } : {}),
     });
-    this.#after('retry', wait, () => this.#connect());
+    this.#timers.after('retry', wait, () => this.#connect());
   }
 
   /** Gives up this socket for a new one. */
@@ -488,13 +366,13 @@ export class Call {
     this.#notBefore = Date.now() + retryAfterMs;
     this.#change({ restarting: true });
     // Should the server forget to hang up, hang up ourselves.
-    this.#after('stop', retryAfterMs + MAX_DELAY_MS, () => this.#reconnect());
+    this.#timers.after('stop', retryAfterMs + MAX_DELAY_MS, () => this.#reconnect());
   }
 
   #finish(end: End): void {
     this.#turn += 1;
-    this.#stopTimers();
-    this.#mediaTold = null;
+    this.#timers.clearAll();
+    this.#mediaTold.gone();
     this.#edges.media.stop();
     this.#forgetPeer();
     this.#edges.encryption.left();
@@ -514,7 +392,9 @@ export class Call {
       this.#change({ phase: 'joining', roster: null, selfId: null, sharing: 'off' });
     }
     try {
-      await this.#socket.request('knock', {});
+      const mls_id = await this.#edges.encryption.ownId();
+      if (turn !== this.#turn) return;
+      await this.#socket.request('knock', { mls_id });
     } catch (error) {
       if (turn === this.#turn) this.#enterFailed(error);
     }
@@ -565,13 +445,14 @@ export class Call {
       if (stale()) return;
       this.#edges.encryption.joined(joined.id, joined.group);
       this.#edges.memory.resume = joined.resume;
-      this.#mediaTold = told;
+      this.#mediaTold.joined(told);
       this.#roster = newer(this.#roster, joined.roster);
       this.#edges.encryption.roster(this.#roster);
       this.#edges.session.joined(joined.id, joined.formats);
       this.#edges.session.roster(this.#edges.encryption.named(this.#roster).participants);
       const opened = this.#edges.createPeer((path) => this.#pathChanged(opened, path));
       peer = opened;
+      this.#limit(opened, this.#roster); // or the camera would begin as in a room of two
       const sdp = await opened.accept(joined.sdp, media.tracks);
       if (stale()) {
         opened.close();
@@ -596,7 +477,7 @@ export class Call {
       this.#expectMedia();
       await this.#socket.request('answer', { sdp });
       if (stale()) return;
-      this.#limit();
+      this.#limit(opened, this.#state.roster);
       await this.mediaChanged();
       if (this.#state.sharing === 'on') await this.#reclaimScreen();
     } catch (error) {
@@ -644,7 +525,7 @@ export class Call {
     if (!this.#state.online || newer(this.#roster, roster) !== roster) return;
     this.#roster = roster;
     // Until the new join is through, the roster on screen is from before it.
-    if (this.#state.phase === 'room' && this.#mediaTold !== null) this.#showRoster(roster);
+    if (this.#state.phase === 'room' && this.#mediaTold.isInRoom) this.#showRoster(roster);
   }
 
   #showRoster(roster: Roster): void {
@@ -654,48 +535,20 @@ export class Call {
     this.#edges.session.roster(after.participants);
     this.#change({ roster: after });
     for (const text of changes(before, after, selfId)) this.#edges.announce(text);
-    this.#limit();
+    this.#limit(this.#state.peer, after);
   }
 
   #holdPlaces(): void {
     this.#held = this.#state.roster?.participants ?? [];
-    this.#after('hold', HOLD_PLACES_MS, () => {
+    this.#timers.after('hold', HOLD_PLACES_MS, () => {
       this.#held = [];
       if (this.#roster && this.#state.phase === 'room') this.#showRoster(this.#roster);
     });
   }
 
-  #limit(): void {
-    const { peer, roster } = this.#state;
+  #limit(peer: Peer | null, roster: Roster | null): void {
     if (peer && roster)
       void peer.limit(roster.participants.length, whoShares(roster) !== null).catch(() => undefined);
-  }
-
-  /** Tells the server what is sent, the latest only, however fast someone clicks. */
-  async #tellMedia(): Promise<void> {
-    if (this.#mediaTelling) return;
-    this.#mediaTelling = true;
-    try {
-      for (;;) {
-        const now = this.#edges.media.sending;
-        const told = this.#mediaTold;
-        if (!this.#state.online || told === null) return;
-        if (told.mic === now.mic && told.camera === now.camera) return;
-        const turn = this.#turn;
-        try {
-          await this.#socket.request('media', now);
-          if (turn === this.#turn) this.#mediaTold = now;
-        } catch (error) {
-          // A lost socket tells it anew when it joins again.
-          if (!(error instanceof RequestFailed) || error.kind === 'lost') return;
-          if (turn !== this.#turn) continue;
-          if (error.problem && error.problem.code !== 'too_fast') return;
-          await new Promise((resume) => setTimeout(resume, 1_000));
-        }
-      }
-    } finally {
-      this.#mediaTelling = false;
-    }
   }
 
   async #freeScreen(): Promise<void> {
@@ -723,14 +576,14 @@ export class Call {
       case 'connecting':
         return;
       case 'connected':
-        this.#clear('path');
+        this.#timers.clear('path');
         this.#mediaFailures = 0;
         if (this.#state.online && this.#state.link === 'reconnecting')
           this.#edges.announce('You are connected again.');
         this.#change({ mediaBlocked: false, ...(this.#state.online ? { link: 'connected' } : {}) });
         return;
       case 'disconnected':
-        this.#after('path', DISCONNECTED_FOR_MS, () => void this.#restartIce(peer));
+        this.#timers.after('path', DISCONNECTED_FOR_MS, () => void this.#restartIce(peer));
         return;
       case 'failed':
         void this.#restartIce(peer);
@@ -742,11 +595,11 @@ export class Call {
 
   /** From now on media must get through in time. */
   #expectMedia(): void {
-    this.#after('path', MEDIA_TIMEOUT_MS, () => this.#mediaFailed());
+    this.#timers.after('path', MEDIA_TIMEOUT_MS, () => this.#mediaFailed());
   }
 
   #mediaFailed(): void {
-    this.#clear('path');
+    this.#timers.clear('path');
     if (!this.#state.online || this.#state.phase !== 'room') return;
     this.#mediaFailures += 1;
     if (this.#mediaFailures >= 2) this.#change({ mediaBlocked: true });
@@ -755,7 +608,7 @@ export class Call {
   }
 
   async #restartIce(peer: Peer): Promise<void> {
-    this.#clear('path');
+    this.#timers.clear('path');
     // Without a socket, the new join brings a new path anyway.
     if (!this.#state.online || peer !== this.#state.peer) return;
     const turn = this.#turn;
@@ -776,37 +629,8 @@ export class Call {
     this.#change({ peer: null });
   }
 
-  // --- Odds and ends of the machine --------------------------------------------------------
-
-  /** One timer of each name: a new one takes the place of the one before. */
-  #after(name: TimerName, ms: number, action: () => void): void {
-    this.#clear(name);
-    this.#timers.set(
-      name,
-      setTimeout(() => {
-        this.#timers.delete(name);
-        action();
-      }, ms),
-    );
-  }
-
-  #clear(name: TimerName): void {
-    clearTimeout(this.#timers.get(name));
-    this.#timers.delete(name);
-  }
-
-  #stopTimers(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
-  }
-
   #change(change: Partial<CallState>): void {
     this.#state = { ...this.#state, ...change };
     this.#onState(this.#state);
   }
-}
-
-/** How someone's connection is, one's own as it is known here. */
-export function connectionOf(one: Participant, state: CallState): Participant['connection'] {
-  return one.id === state.selfId ? state.link : one.connection;
 }

@@ -1,6 +1,6 @@
 /** The chat as the page's parts use it: what was written, and how to write. */
 import { MAX_TEXT } from '../e2ee/chat';
-import type { ChatReceived } from '../e2ee/encryption';
+import type { ChatReceived } from '../e2ee/audience';
 import { RequestFailed } from '../wire/socket';
 import {
   audienceOf,

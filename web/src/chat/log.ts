@@ -2,7 +2,7 @@
  * What was written in the room, as a value: each event makes the next one out of it. It is kept
  * nowhere else. Knows no clock and no DOM; `at` is Unix time in ms.
  */
-import type { ChatReceived } from '../e2ee/encryption';
+import type { ChatReceived } from '../e2ee/audience';
 import type { Role } from '../e2ee/identity';
 
 /** `ROOM`, `FACILITATORS`, or for a facilitator the id of a participant. */

@@ -3,7 +3,8 @@
  * some of its members can open, since everyone in the group has the keys of the group.
  */
 import { fromBase64, toBase64 } from './base64';
-import { GroupError, type EpochState, type Group, type Sealed } from './group';
+import type { EpochState, Group, Sealed } from './group';
+import { GroupError } from './group-error';
 import type { Member } from './view';
 
 /** In code points, as the person writing counts. */

@@ -1,4 +1,5 @@
 /** The frame keys of one epoch of the room's MLS group. */
+import { sameBytes } from './bytes';
 import { deriveKeys, importBaseKey, suiteOf, type FrameKeys, type SFrameSuite } from './sframe';
 
 export interface EpochKeys {
@@ -34,9 +35,5 @@ export class KeySchedule {
 
 /** Whether both are the same epoch of the same group: a new group counts its epochs anew. */
 export function sameEpoch(a: EpochKeys, b: EpochKeys): boolean {
-  return (
-    a.epoch === b.epoch &&
-    a.baseKey.length === b.baseKey.length &&
-    a.baseKey.every((byte, at) => byte === b.baseKey[at])
-  );
+  return a.epoch === b.epoch && sameBytes(a.baseKey, b.baseKey);
 }

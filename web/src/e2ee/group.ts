@@ -8,49 +8,38 @@ import {
   createApplicationMessage,
   createCommit,
   createGroup,
-  decodeMlsMessage,
   defaultKeyPackageEqualityConfig,
   defaultLifetimeConfig,
   emptyPskIndex,
   encodeMlsMessage,
-  generateKeyPackageWithKey,
-  getCiphersuiteFromName,
-  getCiphersuiteImpl,
   joinGroup,
   mlsExporter,
   processPrivateMessage,
   processPublicMessage,
   zeroOutUint8Array,
-  type Capabilities,
   type CiphersuiteImpl,
   type ClientConfig,
   type ClientState,
-  type Credential as MlsCredential,
-  type KeyPackage,
-  type Lifetime,
-  type MLSMessage,
-  type PrivateKeyPackage,
   type PrivateMessage,
   type Proposal,
-  type PublicMessage,
-  type RatchetTree,
 } from 'ts-mls';
 import { decryptWithLabel, encryptWithLabel } from 'ts-mls/crypto/hpke.js';
-import { verifyKeyPackage } from 'ts-mls/keyPackage.js';
-import { verifyLeafNodeSignatureKeyPackage } from 'ts-mls/leafNode.js';
 import { decryptSenderData } from 'ts-mls/privateMessage.js';
-import type { Welcome } from '../wire/messages';
-import { toBase64 } from './base64';
+import { sameBytes } from './bytes';
+import { loadSuite, type Ciphersuite } from './ciphersuite';
+import { checkCommit, checkKeysAreNew } from './commit-rules';
+import { GroupError } from './group-error';
+import type { Credential, SigningKeys } from './identity';
 import {
-  decodeCredential,
-  encodeCredential,
-  personId,
-  type Credential,
-  type SigningKeys,
-} from './identity';
+  decodeKeyPackage,
+  encodeKeyPackage,
+  makeKeyPackage,
+  wipe,
+  type OwnKeyPackage,
+} from './key-package';
+import { credentialOf, membersOf } from './leaves';
+import { decodeMessage } from './mls-message';
 import type { Member } from './view';
-
-export type Ciphersuite = Welcome['ciphersuite'];
 
 /** What holds in one epoch of the group. */
 export interface EpochState {
@@ -71,59 +60,10 @@ export interface Sealed {
   ciphertext: Uint8Array;
 }
 
-export type GroupErrorCode =
-  /** There is no group that this page is in, or no commit of its own to accept. */
-  | 'no_group'
-  /** Of another group, or of an epoch that is over, or too long over. */
-  | 'stale'
-  /** Of an epoch that has not come yet. */
-  | 'ahead'
-  /** Not well-formed, not genuine, not for us, or not allowed here. */
-  | 'bad';
-
-export class GroupError extends Error {
-  constructor(
-    readonly code: GroupErrorCode,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-    this.name = 'GroupError';
-  }
-}
-
-/**
- * No two nodes of a tree may have the same encryption key, nor two leaves the same signature key
- * (RFC 9420 section 7.3). ts-mls does not look at the added ones, but at the whole tree when the
- * next one joins: so one copied key would keep out all who come later.
- */
-function checkKeysAreNew(
-  added: readonly KeyPackage[],
-  tree: RatchetTree,
-  removed: readonly number[],
-): void {
-  const taken = new Set<string>();
-  tree.forEach((node, at) => {
-    if (node === undefined || (at % 2 === 0 && removed.includes(at / 2))) return;
-    if (node.nodeType === 'parent') taken.add(toBase64(node.parent.hpkePublicKey));
-    else {
-      taken.add(toBase64(node.leaf.hpkePublicKey));
-      taken.add(toBase64(node.leaf.signaturePublicKey));
-    }
-  });
-  for (const { leafNode } of added)
-    for (const key of [leafNode.hpkePublicKey, leafNode.signaturePublicKey].map(toBase64)) {
-      if (taken.has(key)) throw new GroupError('bad', 'the key of another');
-      taken.add(key);
-    }
-}
-
 /** Epochs that are over and whose messages can still be read. */
 const KEPT_EPOCHS = 8;
 /** A Welcome may be on its way for a key package that is no longer the latest. */
 const KEPT_KEY_PACKAGES = 4;
-/** Either way, since people's clocks may be wrong by their time zone. */
-const LIFETIME_S = 86_400n;
 /** Nk of the SFrame suites that go with the two MLS suites (RFC 9605 section 4.5). */
 const BASE_KEY_BYTES: Record<Ciphersuite, 16 | 32> = {
   MLS_256_XWING_AES256GCM_SHA512_Ed25519: 32,
@@ -146,11 +86,6 @@ const CONFIG: ClientConfig = {
   },
 };
 
-interface OwnKeyPackage {
-  publicPackage: KeyPackage;
-  privatePackage: PrivateKeyPackage;
-}
-
 interface Pending {
   commit: Uint8Array;
   next: ClientState;
@@ -162,7 +97,7 @@ export class Group {
   readonly ciphersuite: Ciphersuite;
   readonly #suite: CiphersuiteImpl;
   readonly #keys: SigningKeys;
-  readonly #credential: MlsCredential;
+  readonly #credential: Credential;
   /** Newest first. */
   #keyPackages: OwnKeyPackage[] = [];
   #mls: ClientState | null = null;
@@ -181,7 +116,7 @@ export class Group {
     this.ciphersuite = ciphersuite;
     this.#suite = suite;
     this.#keys = keys;
-    this.#credential = { credentialType: 'basic', identity: encodeCredential(credential) };
+    this.#credential = credential;
   }
 
   static async open(
@@ -189,7 +124,7 @@ export class Group {
     keys: SigningKeys,
     credential: Credential,
   ): Promise<Group> {
-    return new Group(await suiteOf(ciphersuite), ciphersuite, keys, credential);
+    return new Group(await loadSuite(ciphersuite), ciphersuite, keys, credential);
   }
 
   get state(): EpochState | null {
@@ -199,21 +134,15 @@ export class Group {
   /** A new one as an MLSMessage; its private part is kept here. */
   freshKeyPackage(): Promise<Uint8Array> {
     return this.#inTurn(async () => {
-      const made = await generateKeyPackageWithKey(
+      const made = await makeKeyPackage(
         this.#credential,
-        capabilities(this.ciphersuite),
-        lifetime(),
-        [],
         this.#keys,
         this.#suite,
+        this.ciphersuite,
       );
       for (const old of this.#keyPackages.splice(KEPT_KEY_PACKAGES - 1)) wipe(old.privatePackage);
       this.#keyPackages.unshift(made);
-      return encodeMlsMessage({
-        version: 'mls10',
-        wireformat: 'mls_key_package',
-        keyPackage: made.publicPackage,
-      });
+      return encodeKeyPackage(made.publicPackage);
     });
   }
 
@@ -238,8 +167,7 @@ export class Group {
   /** Enter the group by the Welcome, if one of the key packages kept here is the one it is for. */
   join(welcome: Uint8Array): Promise<EpochState> {
     return this.#inTurn(async () => {
-      const message = decode(welcome);
-      if (message.wireformat !== 'mls_welcome') throw new GroupError('bad', 'not a Welcome');
+      const message = decodeMessage(welcome, 'mls_welcome');
       let cause: unknown;
       for (const own of this.#keyPackages) {
         let mls: ClientState;
@@ -261,7 +189,7 @@ export class Group {
         const before = this.#state;
         if (
           before !== null &&
-          same(before.group, mls.groupContext.groupId) &&
+          sameBytes(before.group, mls.groupContext.groupId) &&
           mls.groupContext.epoch <= before.epoch
         )
           throw new GroupError('stale', 'a Welcome to an epoch that is over');
@@ -282,12 +210,7 @@ export class Group {
   ): Promise<{ epoch: number; commit: Uint8Array; welcome: Uint8Array | null }> {
     return this.#inTurn(async () => {
       const { mls, state } = this.#here();
-      const keyPackages = add.map((bytes) => {
-        const message = decode(bytes);
-        if (message.wireformat !== 'mls_key_package')
-          throw new GroupError('bad', 'not a key package');
-        return message.keyPackage;
-      });
+      const keyPackages = add.map(decodeKeyPackage);
       checkKeysAreNew(keyPackages, mls.ratchetTree, remove);
       const proposals: Proposal[] = [
         ...remove.map((removed): Proposal => ({ proposalType: 'remove', remove: { removed } })),
@@ -323,17 +246,15 @@ export class Group {
     return this.#inTurn(async () => {
       const { mls, state } = this.#here();
       // An answer that was lost on its way: the page finds its own commit among those it missed.
-      if (this.#pending !== null && same(this.#pending.commit, commit)) return this.#accept();
-      const message = decode(commit);
-      if (message.wireformat !== 'mls_public_message')
-        throw new GroupError('bad', 'not a PublicMessage');
-      checkPosition(message.publicMessage.content, state);
-      if (message.publicMessage.content.epoch < state.epoch)
+      if (this.#pending !== null && sameBytes(this.#pending.commit, commit)) return this.#accept();
+      const { publicMessage } = decodeMessage(commit, 'mls_public_message');
+      checkPosition(publicMessage.content, state);
+      if (publicMessage.content.epoch < state.epoch)
         throw new GroupError('stale', 'a commit of an epoch that is over');
-      checkCommit(message.publicMessage, mls.ratchetTree);
+      checkCommit(publicMessage, mls.ratchetTree);
       const result = await processPublicMessage(
         mls,
-        message.publicMessage,
+        publicMessage,
         emptyPskIndex,
         this.#suite,
         acceptAll,
@@ -368,10 +289,7 @@ export class Group {
   read(message: Uint8Array): Promise<{ sender: Member; epoch: number; plaintext: Uint8Array }> {
     return this.#inTurn(async () => {
       const { mls, state } = this.#here();
-      const decoded = decode(message);
-      if (decoded.wireformat !== 'mls_private_message')
-        throw new GroupError('bad', 'not a PrivateMessage');
-      const sealed = decoded.privateMessage;
+      const sealed = decodeMessage(message, 'mls_private_message').privateMessage;
       if (sealed.contentType !== 'application')
         throw new GroupError('bad', 'not application data');
       checkPosition(sealed, state);
@@ -476,7 +394,7 @@ export class Group {
       ),
       authenticator: keySchedule.epochAuthenticator.slice(),
     };
-    if (before !== null && !same(before.groupContext.groupId, groupContext.groupId))
+    if (before !== null && !sameBytes(before.groupContext.groupId, groupContext.groupId))
       this.#leafKeys.clear();
     this.#leafKeys.set(state.epoch, ownKey);
     for (const epoch of this.#leafKeys.keys())
@@ -513,124 +431,12 @@ export class Group {
   }
 }
 
-/**
- * Who a key package is for, if it is genuine and can be added (RFC 9420 section 10.1): version,
- * suite, lifetime, credential and both signatures.
- */
-export async function inspectKeyPackage(
-  bytes: Uint8Array,
-  ciphersuite: Ciphersuite,
-): Promise<{ id: string; credential: Credential } | null> {
-  const suite = await suiteOf(ciphersuite);
-  try {
-    const message = decode(bytes);
-    if (message.wireformat !== 'mls_key_package') return null;
-    const { keyPackage } = message;
-    const { leafNode } = keyPackage;
-    const credential = credentialOf(leafNode.credential);
-    const now = BigInt(Math.floor(Date.now() / 1_000));
-    const fits =
-      keyPackage.cipherSuite === ciphersuite &&
-      leafNode.capabilities.versions.includes('mls10') &&
-      leafNode.capabilities.ciphersuites.includes(ciphersuite) &&
-      leafNode.capabilities.credentials.includes('basic') &&
-      leafNode.lifetime.notBefore <= now &&
-      now <= leafNode.lifetime.notAfter &&
-      !same(keyPackage.initKey, leafNode.hpkePublicKey);
-    if (credential === null || !fits) return null;
-    if (!(await verifyLeafNodeSignatureKeyPackage(leafNode, suite.signature))) return null;
-    if (!(await verifyKeyPackage(keyPackage, suite.signature))) return null;
-    // A key that nothing can be sealed to would spoil the commit for all, or each later one.
-    for (const bytes of [keyPackage.initKey, leafNode.hpkePublicKey]) {
-      const key = await suite.hpke.importPublicKey(bytes);
-      await suite.hpke.seal(key, new Uint8Array(1), new Uint8Array());
-    }
-    return { id: await personId(leafNode.signaturePublicKey), credential };
-  } catch {
-    return null;
-  }
-}
-
-const suites = new Map<Ciphersuite, Promise<CiphersuiteImpl>>();
-
-function suiteOf(name: Ciphersuite): Promise<CiphersuiteImpl> {
-  const suite = suites.get(name) ?? getCiphersuiteImpl(getCiphersuiteFromName(name));
-  suites.set(name, suite);
-  return suite;
-}
-
-function capabilities(ciphersuite: Ciphersuite): Capabilities {
-  return {
-    versions: ['mls10'],
-    ciphersuites: [ciphersuite],
-    extensions: [],
-    proposals: [],
-    credentials: ['basic'],
-  };
-}
-
-function lifetime(): Lifetime {
-  const now = BigInt(Math.floor(Date.now() / 1_000));
-  return { notBefore: now - LIFETIME_S, notAfter: now + LIFETIME_S };
-}
-
-function credentialOf(credential: MlsCredential): Credential | null {
-  return credential.credentialType === 'basic' && 'identity' in credential
-    ? decodeCredential(credential.identity)
-    : null;
-}
-
-async function membersOf(tree: RatchetTree): Promise<Member[]> {
-  const members: Member[] = [];
-  for (const [node, content] of tree.entries()) {
-    if (content?.nodeType !== 'leaf') continue;
-    const credential = credentialOf(content.leaf.credential);
-    if (credential === null) throw new GroupError('bad', 'a leaf without a proper credential');
-    const id = await personId(content.leaf.signaturePublicKey);
-    members.push({ leaf: node / 2, id, ...credential });
-  }
-  return members;
-}
-
-function decode(bytes: Uint8Array): MLSMessage {
-  const decoded = decodeMlsMessage(bytes, 0);
-  if (decoded?.[1] !== bytes.length) throw new GroupError('bad', 'not an MLSMessage');
-  return decoded[0];
-}
-
 function checkPosition(
   { groupId, epoch }: { groupId: Uint8Array; epoch: bigint },
   state: EpochState,
 ): void {
-  if (!same(groupId, state.group)) throw new GroupError('stale', 'of another group');
+  if (!sameBytes(groupId, state.group)) throw new GroupError('stale', 'of another group');
   if (epoch > state.epoch) throw new GroupError('ahead', 'of an epoch that has not come yet');
-}
-
-/**
- * More narrow than MLS: members add and remove, by value, and nothing else. Above all nobody may
- * turn into someone else, which the leaf of a commit's path could bring about: its key and
- * credential are the committer's to choose.
- */
-function checkCommit({ content }: PublicMessage, tree: RatchetTree): void {
-  if (content.contentType !== 'commit' || content.sender.senderType !== 'member')
-    throw new GroupError('bad', 'not a commit of a member');
-  const { proposals, path } = content.commit;
-  const plain = proposals.every(
-    (one) =>
-      one.proposalOrRefType === 'proposal' &&
-      (one.proposal.proposalType === 'add' || one.proposal.proposalType === 'remove'),
-  );
-  if (!plain) throw new GroupError('bad', 'a commit with more than adds and removes');
-  if (path === undefined) return;
-  const before = tree[2 * content.sender.leafIndex];
-  const { signaturePublicKey, credential } = path.leafNode;
-  if (
-    before?.nodeType !== 'leaf' ||
-    !same(before.leaf.signaturePublicKey, signaturePublicKey) ||
-    !('identity' in credential && 'identity' in before.leaf.credential) ||
-    !same(before.leaf.credential.identity, credential.identity)
-  )
-    throw new GroupError('bad', 'a commit that changes who the committer is');
 }
 
 /** What ts-mls lets go of without wiping: the epochs that have become too old to be read. */
@@ -645,13 +451,4 @@ function wipeHistory(before: ClientState, after: ClientState): void {
       }
     }
   }
-}
-
-function wipe({ initPrivateKey, hpkePrivateKey }: PrivateKeyPackage): void {
-  zeroOutUint8Array(initPrivateKey);
-  zeroOutUint8Array(hpkePrivateKey);
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

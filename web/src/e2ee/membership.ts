@@ -1,5 +1,6 @@
 /** Who should be in the MLS group: what its tree says against what the server's roster says. */
 import type { Leaving, Participant } from '../wire/messages';
+import { guarded, type Door } from './admissions';
 import type { Credential } from './identity';
 import type { Member, Warning } from './view';
 
@@ -28,13 +29,15 @@ const GRACE_MS = 10_000;
 /**
  * What of the service's wishes this page makes a commit of. It adds nobody who is not in the
  * roster as what their own key package says, and takes nobody's leaf who is in the roster, unless
- * the same person gets another.
+ * the same person gets another. Where a facilitator lets people in, and one is in the group, it
+ * adds nobody else than those let in and those who are, or were, in the group.
  */
 export function decide(
   members: readonly Member[],
   roster: readonly Listed[],
   due: { add: readonly Inspected[]; remove: readonly Leaving[] },
   ownLeaf: number,
+  door: Door,
 ): Decision {
   const decision: Decision = { add: [], remove: [], warnings: [] };
   const leaving = new Map<string, number>();
@@ -47,7 +50,8 @@ export function decide(
   for (const { id, keyPackage, inspected } of due.add) {
     const person = listed.get(id);
     if (person === undefined || coming.has(id)) continue;
-    if (members.some((one) => one.id === id) && !leaving.has(id)) continue;
+    const former = members.find((one) => one.id === id);
+    if (former !== undefined && !leaving.has(id)) continue;
     const { name, role } = inspected?.credential ?? {};
     if (inspected?.id !== id || name !== person.name || role !== person.role) {
       decision.warnings.push({
@@ -58,6 +62,9 @@ export function decide(
       });
       continue;
     }
+    // It stays due: the facilitators are asked, and until then nobody makes this commit.
+    const isIn = former?.role === role || door.knows({ id, name, role });
+    if (guarded(door, members) && !isIn) continue;
     coming.add(id);
     decision.add.push(keyPackage);
   }
@@ -76,7 +83,12 @@ export class Comparison {
   }
 
   /** What people should know; `now` in ms. */
-  look(members: readonly Member[], roster: readonly Listed[], now: number): Warning[] {
+  look(
+    members: readonly Member[],
+    roster: readonly Listed[],
+    now: number,
+    door: Door,
+  ): Warning[] {
     const lasting = new Map<string, number>();
     const warnings: Warning[] = [];
     const afterGrace = (key: string, text: string) => {
@@ -111,12 +123,14 @@ export class Comparison {
         });
     }
     const inTree = new Set(members.map((one) => one.id));
-    for (const { id, name } of roster) {
-      if (inTree.has(id)) continue;
+    for (const one of roster) {
+      if (inTree.has(one.id)) continue;
       afterGrace(
-        `waiting:${id}`,
-        `${name} is in the list of people, but cannot hear or be heard yet. ` +
-          'If it stays so, please ask them to leave and join again.',
+        `waiting:${one.id}`,
+        `${one.name} is in the list of people, but cannot hear or be heard yet` +
+          (guarded(door, members) && !door.knows(one)
+            ? ', since no facilitator has let them in to the encrypted call.'
+            : '. If it stays so, please ask them to leave and join again.'),
       );
     }
     this.#since = lasting;

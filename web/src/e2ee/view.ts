@@ -25,6 +25,17 @@ export interface Warning {
   text: string;
 }
 
+/** Something that only a facilitator can tell: whether somebody belongs here. */
+export interface Question {
+  id: string;
+  name: string;
+  role: Role;
+  /** `kept_out`: it was answered, and can be answered otherwise. */
+  where: 'inside' | 'outside' | 'kept_out';
+  /** In plain words. */
+  text: string;
+}
+
 export interface EncryptionView {
   /** `setting_up`: nobody hears one yet, nor is anyone heard. */
   phase: 'off' | 'setting_up' | 'secured';
@@ -33,6 +44,10 @@ export interface EncryptionView {
   safety: Safety | null;
   members: Member[];
   warnings: Warning[];
+  /** For facilitators. */
+  questions: Question[];
+  /** Who lets people in to the encrypted call; null while in none. */
+  admission: 'facilitator' | 'open' | null;
 }
 
 export const NO_ENCRYPTION: EncryptionView = {
@@ -41,4 +56,6 @@ export const NO_ENCRYPTION: EncryptionView = {
   safety: null,
   members: [],
   warnings: [],
+  questions: [],
+  admission: null,
 };

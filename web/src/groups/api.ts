@@ -27,6 +27,7 @@ import type {
   Schedule,
   Session,
   SessionAttendance,
+  SessionFormat,
   SessionPage,
   SignatureStatus,
 } from './types';
@@ -49,8 +50,8 @@ const sessionAt = (group: string, session: string) => `/groups/${group}/sessions
 
 // Groups
 
-export function myGroups(): Promise<{ groups: MyGroup[]; may_create: boolean }> {
-  return call('GET', '/groups');
+export async function myGroups(): Promise<MyGroup[]> {
+  return (await call<{ groups: MyGroup[] }>('GET', '/groups')).groups;
 }
 
 export async function mySessions(days: number): Promise<MySession[]> {
@@ -63,7 +64,7 @@ export function getGroup(group: string): Promise<Group> {
 
 export function createGroup(
   settings: GroupSettings,
-  displayName: string | null,
+  displayName: string,
   pronouns: string | null,
 ): Promise<{ id: string }> {
   return call('POST', '/groups', { settings, display_name: displayName, pronouns });
@@ -75,6 +76,10 @@ export function saveSettings(group: string, settings: GroupSettings): Promise<un
 
 export function closeGroup(group: string): Promise<undefined> {
   return call('POST', `${groupAt(group)}/close`);
+}
+
+export async function sessionFormats(): Promise<SessionFormat[]> {
+  return (await call<{ formats: SessionFormat[] }>('GET', '/formats')).formats;
 }
 
 // People
@@ -131,8 +136,8 @@ export async function invitationsOf(group: string): Promise<Invitation[]> {
   return (await call<{ invitations: Invitation[] }>('GET', path)).invitations;
 }
 
-export function invite(group: string, email: string | null, days: number): Promise<Invited> {
-  return call('POST', `${groupAt(group)}/invitations`, { email, days });
+export function invite(group: string, email: string | null, role: Role, days: number): Promise<Invited> {
+  return call('POST', `${groupAt(group)}/invitations`, { email, role, days });
 }
 
 export function revokeInvitation(group: string, invitation: string): Promise<undefined> {

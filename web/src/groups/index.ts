@@ -12,6 +12,7 @@ export const groupPages: PageRoute[] = [
   page('/groups/{group}/schedule', () => import('./SchedulePage.svelte')),
   page('/groups/{group}/signatures', () => import('./SignaturesPage.svelte')),
   page('/groups/{group}/attendance', () => import('./AttendancePage.svelte')),
+  page('/groups/{group}/record', () => import('./RecordPage.svelte')),
   page('/groups/{group}/settings', () => import('./SettingsPage.svelte')),
   page('/groups/{group}/sessions/{session}', () => import('./SessionPage.svelte')),
   page('/make-ups/{absence}', () => import('./MakeUpPage.svelte')),

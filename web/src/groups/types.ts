@@ -106,6 +106,8 @@ export type NewSchedule = Omit<Schedule, 'id'>;
 export interface SessionPage {
   group_id: string;
   group_name: string;
+  /** The group's. */
+  time_zone: string;
   session: Session;
   role: Role;
   kind: 'member' | 'guest' | 'make_up';
@@ -114,10 +116,14 @@ export interface SessionPage {
   opens_at: string;
   closes_at: string;
   is_open: boolean;
+  /** A facilitator has to let them in first. */
+  waits: boolean;
   unsigned: DocumentKind[];
   must_confirm: boolean;
   is_confirmed: boolean;
   is_absent: boolean;
+  /** Their own, for the facilitators. */
+  absence_note: string | null;
   make_up: { group: string; key: string; starts_at: string } | null;
   /** What going in would be refused with now. */
   refusal: { code: string; message: string; unsigned: DocumentKind[] } | null;
@@ -219,7 +225,17 @@ export interface GivenSignature {
 }
 
 export interface ConfirmationView extends Confirmation {
+  /** Nobody else can hear: they are alone, or wear headphones. */
+  is_private: boolean;
   confirmed_at: string;
+}
+
+/** A format that sessions may have. */
+export interface SessionFormat {
+  name: string;
+  title: string;
+  /** A sentence; may be empty. */
+  description: string;
 }
 
 /** Where a guest link leads. */

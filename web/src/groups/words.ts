@@ -20,11 +20,3 @@ export const INVITATION_STATES: Record<Invitation['state'], string> = {
   expired: 'expired',
   revoked: 'taken back',
 };
-
-/** The formats that come with the server; one may have others. */
-export const FORMAT_NAMES: Record<string, string> = {
-  open: 'Open floor: everyone can speak',
-  circle: 'Circle: a talking piece goes round',
-  queue: 'Queue: one speaks at a time, by raised hand',
-  presentation: 'Presentation: one presents, the others ask',
-};

@@ -85,6 +85,10 @@ export class Session {
     this.#step({ name: 'invitation_over', payload: null });
   }
 
+  foldShown(folded: boolean): void {
+    this.#step({ name: 'fold_shown', payload: { folded } });
+  }
+
   #step(event: AnyEvent): void {
     const before = this.state;
     this.state = step(before, event, this.#edges.now());

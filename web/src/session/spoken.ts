@@ -1,12 +1,14 @@
 /** What a screen reader should say of an event, in few words; most events need none. */
 import { spokenTime } from './countdown';
-import { nameOf, roleOf, type AnyEvent, type SessionState } from './state';
-import { formatTitle, holderLine, PHASES, SEVERITY_WORDS } from './words';
+import { isSameText, nameOf, roleOf, type AnyEvent, type SessionState } from './state';
+import { formatTitle, holderLine, PHASES, SEVERITY_WORDS, TEXTS } from './words';
 
 export function spoken(before: SessionState, after: SessionState, event: AnyEvent): string[] {
   switch (event.name) {
     case 'floor':
       return ofFloor(before, after);
+    case 'shown_text':
+      return ofText(before, after);
     case 'own':
       return ofPlace(before, after);
     case 'muted':
@@ -58,6 +60,12 @@ function ofFloor(before: SessionState, after: SessionState): string[] {
       if (id !== after.selfId && !then.queue.includes(id))
         said.push(`${nameOf(after, id)} raised a hand.`);
   return said;
+}
+
+function ofText({ shown: then }: SessionState, { shown: now }: SessionState): string[] {
+  if (isSameText(then, now)) return [];
+  if (now !== null) return [`The facilitator shows the ${TEXTS[now.kind]}.`];
+  return then === null ? [] : [`The facilitator has taken the ${TEXTS[then.kind]} off the screen.`];
 }
 
 function ofPlace(before: SessionState, after: SessionState): string[] {

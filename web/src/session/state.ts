@@ -11,6 +11,7 @@ import type {
   OwnShare,
   Participant,
   People,
+  ShownDocument,
 } from '../wire/messages';
 import { countdown, type Countdown } from './countdown';
 
@@ -31,6 +32,10 @@ export interface SessionState {
   names: Readonly<Record<string, string>>;
   here: Participant[];
   floor: Floor | null;
+  /** The text that a facilitator has put on everyone's screen. */
+  shown: ShownDocument | null;
+  /** This person has folded it away, for themselves alone. */
+  shownFolded: boolean;
   turn: Countdown | null;
   /** In one's own turn: it ends soon. */
   endingSoon: boolean;
@@ -53,6 +58,8 @@ export const EMPTY: SessionState = {
   names: {},
   here: [],
   floor: null,
+  shown: null,
+  shownFolded: false,
   turn: null,
   endingSoon: false,
   own: null,
@@ -73,7 +80,8 @@ export type LocalEvent =
   | { name: 'here'; payload: Participant[] }
   | { name: 'word'; payload: { text: string } }
   | { name: 'toast_over'; payload: { id: number } }
-  | { name: 'invitation_over'; payload: null };
+  | { name: 'invitation_over'; payload: null }
+  | { name: 'fold_shown'; payload: { folded: boolean } };
 
 export type AnyEvent = SessionEvent | LocalEvent;
 
@@ -92,6 +100,10 @@ export function step(state: SessionState, event: AnyEvent, now: number): Session
       return here(state, event.payload);
     case 'floor':
       return floorCame(state, event.payload, now);
+    case 'shown_text':
+      return shownCame(state, event.payload.shown);
+    case 'fold_shown':
+      return { ...state, shownFolded: event.payload.folded };
     case 'own':
       return ownCame(state, event.payload, now);
     case 'your_turn':
@@ -177,6 +189,15 @@ function floorCame(state: SessionState, floor: Floor, now: number): SessionState
     turn: countdown(floor.turn_left_ms, now, floor.turn_runs),
     endingSoon: state.endingSoon && sameTurn,
   };
+}
+
+/** Told again, as after a lost connection, a text stays folded; another one opens. */
+function shownCame(state: SessionState, shown: ShownDocument | null): SessionState {
+  return { ...state, shown, shownFolded: state.shownFolded && isSameText(state.shown, shown) };
+}
+
+export function isSameText(one: ShownDocument | null, other: ShownDocument | null): boolean {
+  return one?.kind === other?.kind && one?.text === other?.text;
 }
 
 function ownCame(state: SessionState, own: Own, now: number): SessionState {

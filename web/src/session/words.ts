@@ -1,5 +1,5 @@
 /** The session in words: phases, formats, whose turn it is, and what an alert rests on. */
-import type { Alert, Floor, People, PersonView } from '../wire/messages';
+import type { Alert, Floor, People, PersonView, ShownDocument } from '../wire/messages';
 import { spokenTime } from './countdown';
 import { nameOf, type GateReason, type SessionState } from './state';
 
@@ -36,6 +36,14 @@ export const placeWords = (place: number): string => PLACES[place - 1] ?? `numbe
 export function formatTitle(state: SessionState, floor: Floor): string {
   return state.formats.find((one) => one.name === floor.format)?.title ?? floor.format;
 }
+
+/** What the texts that can be shown are called within a sentence. */
+export const TEXTS: Record<ShownDocument['kind'], string> = {
+  guidelines: 'group’s guidelines',
+  confidentiality: 'confidentiality agreement',
+  telehealth_consent: 'consent to meeting online',
+  part2_notice: 'notice about substance use records',
+};
 
 /** Whose turn it is, as one short line. */
 export function holderLine(state: SessionState, floor: Floor): string {
@@ -157,6 +165,10 @@ export function evidenceWords({ kind, evidence }: Alert): string[] {
   }
   return said.filter((one) => one !== null && one !== '') as string[];
 }
+
+/** Whether help may have to be sent to the one whom an alert is about. */
+export const mayNeedHelp = ({ kind }: Alert): boolean =>
+  kind === 'help_asked' || kind === 'distress_high' || kind === 'left_abruptly';
 
 /** How evenly talk is shared, from its Gini coefficient. */
 export function evenness(gini: number): string {

@@ -1,5 +1,5 @@
 /** The words for each way a visit can end or not begin. None of them blames anyone. */
-import type { End } from '../call/call';
+import type { End } from '../call/state';
 
 export interface Ending {
   title: string;

@@ -3,6 +3,7 @@ import type * as wire from './messages';
 
 export interface SessionEvents {
   floor: wire.Floor;
+  shown_text: wire.ShownText;
   own: wire.Own;
   your_turn: wire.YourTurn;
   turn_ending_soon: wire.TurnEndingSoon;
@@ -46,6 +47,13 @@ const HOLDS: Record<SessionEventName, (value: Value) => boolean> = {
     orNull(value.turn_left_ms, 'number') &&
     strings(value.queue) &&
     (value.piece === null || (isRecord(value.piece) && strings(value.piece.waiting))),
+  shown_text: ({ shown }) =>
+    shown === null ||
+    (isRecord(shown) &&
+      typeof shown.kind === 'string' &&
+      typeof shown.title === 'string' &&
+      typeof shown.by === 'string' &&
+      text(shown)),
   own: (value) =>
     typeof value.holding === 'boolean' &&
     typeof value.hand_raised === 'boolean' &&
@@ -69,6 +77,7 @@ const HOLDS: Record<SessionEventName, (value: Value) => boolean> = {
       (one: unknown) =>
         isRecord(one) &&
         typeof one.id === 'string' &&
+        orNull(one.person, 'string') &&
         figures(one.session) &&
         figures(one.recent),
     ) &&
@@ -78,6 +87,7 @@ const HOLDS: Record<SessionEventName, (value: Value) => boolean> = {
     number(value.id) &&
     typeof value.severity === 'string' &&
     number(value.raised_at) &&
+    orNull(value.about_person, 'string') &&
     isRecord(value.evidence) &&
     text(value),
 };

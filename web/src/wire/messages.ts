@@ -36,6 +36,7 @@ export interface Alert {
   severity: 'info' | 'attention' | 'urgent';
   about: string | null;
   about_name: string | null;
+  about_person: string | null;
   text: string;
   evidence: {
     [k: string]: string | number | boolean | null;
@@ -327,7 +328,9 @@ export interface Participant {
  * What comes then is ``waiting``, at once ``let_in`` for whom nobody has to let in, or
  * ``removed``. Until ``let_in``, ``join`` is refused as ``not_let_in``.
  */
-export interface Knock {}
+export interface Knock {
+  mls_id: string;
+}
 /**
  * Event ``leave``: give up one's place; acknowledged with Ok.
  */
@@ -430,6 +433,7 @@ export interface People {
  */
 export interface PersonView {
   id: string;
+  person: string | null;
   role: 'participant' | 'facilitator';
   connected: boolean;
   session: Figures;
@@ -470,6 +474,7 @@ export interface Problem {
     | 'may_not_enter'
     | 'not_waiting'
     | 'cannot_keep_out'
+    | 'no_such_text'
     | 'not_in_group'
     | 'stale_epoch'
     | 'epoch_gone'
@@ -569,6 +574,13 @@ export interface Resume {}
  */
 export interface RevokeFloor {}
 /**
+ * What the HTTP API calls a group's session.
+ */
+export interface SessionName {
+  group: string;
+  key: string;
+}
+/**
  * Event ``set_format``.
  */
 export interface SetFormat {
@@ -597,6 +609,31 @@ export interface SetQueueOrder {
  */
 export interface ShareScreen {
   on: boolean;
+}
+/**
+ * Event ``show_text``: put one of the group's texts on everyone's screen, or take it away.
+ *
+ * The text is always the server's own, in its present version. One that is not there is refused
+ * as ``no_such_text``.
+ */
+export interface ShowText {
+  kind: ('guidelines' | 'confidentiality' | 'telehealth_consent' | 'part2_notice') | null;
+}
+/**
+ * A text that is on everyone's screen.
+ */
+export interface ShownDocument {
+  kind: 'guidelines' | 'confidentiality' | 'telehealth_consent' | 'part2_notice';
+  title: string;
+  version: number | null;
+  text: string;
+  by: string;
+}
+/**
+ * Event ``shown_text``: what text is on everyone's screen; replaces the one before it.
+ */
+export interface ShownText {
+  shown: ShownDocument | null;
 }
 /**
  * Event ``stopping``: the server stops in a moment; reconnect by yourself after the delay.
@@ -647,6 +684,7 @@ export interface Unmuted {
 export interface WaitingPerson {
   id: string;
   person: string;
+  mls_id: string;
   name: string;
   pronouns: string | null;
   role: 'participant' | 'facilitator';
@@ -674,6 +712,7 @@ export interface Welcome {
     'MLS_256_XWING_AES256GCM_SHA512_Ed25519' | 'MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519';
   name: string | null;
   waits: boolean;
+  session: SessionName | null;
 }
 /**
  * Event ``your_turn``.

@@ -34,5 +34,6 @@ export interface SessionRequests {
   admit: Ask<wire.Admit>;
   turn_away: Ask<wire.TurnAway>;
   remove_person: Ask<wire.RemovePerson>;
+  show_text: Ask<wire.ShowText>;
 }
 export type SessionRequestName = keyof SessionRequests;

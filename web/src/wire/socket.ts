@@ -33,7 +33,7 @@ import { fromWire, toWire } from './octets';
 import type { SessionRequests } from './requests';
 
 /** What this page was built for; the server refuses a page that is too old for it. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 const ACK_TIMEOUT_MS = 10_000;
 const OPEN_TIMEOUT_MS = 5_000;
@@ -130,7 +130,11 @@ function isWelcome(value: unknown): value is Welcome {
     typeof value.present === 'number' &&
     typeof value.ciphersuite === 'string' &&
     (value.name === null || typeof value.name === 'string') &&
-    typeof value.waits === 'boolean'
+    typeof value.waits === 'boolean' &&
+    (value.session === null ||
+      (isRecord(value.session) &&
+        typeof value.session.group === 'string' &&
+        typeof value.session.key === 'string'))
   );
 }
 
@@ -154,7 +158,10 @@ export function isWaitingRoom(value: unknown): value is WaitingRoom {
       (one: unknown) =>
         isRecord(one) &&
         typeof one.id === 'string' &&
+        typeof one.person === 'string' &&
+        typeof one.mls_id === 'string' &&
         typeof one.name === 'string' &&
+        typeof one.role === 'string' &&
         typeof one.kind === 'string' &&
         typeof one.waited_ms === 'number',
     )

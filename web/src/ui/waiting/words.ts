@@ -1,4 +1,5 @@
 /** Words about the waiting room. */
+import type { Question } from '../../e2ee/view';
 import type { WaitingPerson } from '../../wire/messages';
 
 /** What someone can be told who is not let in now. They are never left without a word. */
@@ -7,6 +8,13 @@ export const NOT_NOW = [
   'We are not starting yet. Please wait a little and ask again.',
   'We cannot have you with us today. We will be in touch with you soon.',
 ] as const;
+
+/** The answers to whether somebody belongs in the encrypted call; see `Question.where`. */
+export const DOOR_ANSWERS: Record<Question['where'], { yes: string; no: string | null }> = {
+  outside: { yes: 'Let in', no: 'Keep out' },
+  inside: { yes: 'They belong here', no: 'Take out' },
+  kept_out: { yes: 'Let in after all', no: null },
+};
 
 export const LONGEST_WORD = 300;
 
