@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/test-results/*')
 # Tests that need neither a browser nor the machine to themselves.
-BESIDE_EACH_OTHER := $(addprefix tests/,accounts api groups moderation server signaling simulated storage)
+BESIDE_EACH_OTHER := $(addprefix tests/,accounts api groups moderation relay server signaling simulated storage)
 CODE := server moderation signaling relay simulated bench tests
 
 # Installs Debian packages if a command is not there: $(call need,command package)
@@ -33,12 +33,19 @@ test: .make/python .make/node server/assets/index.html ## Run all tests
 	$(BIN)/pytest $(addprefix --ignore ,$(BESIDE_EACH_OTHER))
 	npm --prefix web test
 
-.PHONY: check
+.PHONY: check check-python check-lint check-types
 check: .make/python .make/node ## Check style and types
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync check-lint check-types check-python
+
+check-python:
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy --strict $(CODE)
+
+check-lint:
 	npm --prefix web run lint
+
+check-types:
 	npm --prefix web run check
 
 .PHONY: types

@@ -97,6 +97,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['tests/**/*.test.ts'],
+    maxWorkers: '100%',
     server: { deps: { inline: ['ts-mls'] } },
   },
 });

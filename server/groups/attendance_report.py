@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.groups import recurrence, schedule
+from server.groups import names, recurrence, schedule
 from server.groups.act import Act, on_record
 from server.groups.contacts import view_legal_name
 from server.groups.persons import Person
@@ -85,8 +85,8 @@ class _Known:
     role: GroupRole
 
 
-async def _known(session: AsyncSession, row: Attendance) -> _Known:
-    """Someone who was there without being a member."""
+async def _known(session: AsyncSession, row: Attendance, members: Sequence[Membership]) -> _Known:
+    """Someone who was there without being a member, named as they were there."""
     if row.guest_id is not None:
         guest = await session.get(Guest, row.guest_id)
         return _Known(row.guest_id, guest.display_name if guest else "", "participant")
@@ -102,7 +102,8 @@ async def _known(session: AsyncSession, row: Attendance) -> _Known:
         .order_by(Membership.created_at.desc())
         .limit(1)
     )
-    return _Known(row.id, name or "", "participant")
+    name = names.visiting(name or "", (member.display_name for member in members))
+    return _Known(row.id, name, "participant")
 
 
 async def _made_up(session: AsyncSession, absence: Absence) -> bool:
@@ -177,7 +178,7 @@ async def _sessions(
                 )
         for person, theirs in by_person.items():
             if person not in people:
-                people[person] = await _known(session, theirs[0])
+                people[person] = await _known(session, theirs[0], members)
         lines = []
         for person, known in people.items():
             theirs = by_person.get(person, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 from server.refusals import Refused
 
@@ -10,6 +11,8 @@ MAX_NAME = 40
 """As in `signaling.messages.Join`."""
 
 MAX_PRONOUNS = 30
+
+_VISITING = " (visiting)"
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Control and format characters, which can spoof or garble another's name."""
@@ -58,6 +61,13 @@ def likeness(name: str) -> str:
     """Equal for names that people would take for the same."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(char for char in folded if char not in _JOINERS and not char.isspace())
+
+
+def visiting(name: str, members: Iterable[str]) -> str:
+    """The name of someone from another group, who is not to be mistaken for a member."""
+    if likeness(name) in {likeness(member) for member in members}:
+        return name[: MAX_NAME - len(_VISITING)] + _VISITING
+    return name
 
 
 def has_letter(text: str) -> bool:

@@ -22,7 +22,6 @@ from server.storage.models import (
 )
 
 Kind = Literal["member", "guest", "make_up"]
-_VISITING = " (visiting)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +105,8 @@ async def _as_make_up(session: AsyncSession, group: Group, absence: Absence) -> 
     home = await memberships.current(session, absence.group_id, absence.account_id)
     if home is None or home.role != "participant":
         return None
-    name = home.display_name
-    likenesses = {
-        names.likeness(member.display_name)
-        for member in await memberships.members(session, group.id)
-    }
-    if names.likeness(name) in likenesses:  # nobody is to be mistaken for a member
-        name = name[: names.MAX_NAME - len(_VISITING)] + _VISITING
+    members = await memberships.members(session, group.id)
+    name = names.visiting(home.display_name, (member.display_name for member in members))
     return Standing(
         Person(account_id=absence.account_id),
         absence.id,

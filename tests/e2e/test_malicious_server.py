@@ -212,17 +212,11 @@ async def test_key_packages_of_its_own(
     assert len(room.encryption._delivery.leaves) == 2
 
 
-async def test_someone_in_the_roster_with_anothers_key(
-    begin: Begin, server: RunningServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The roster names a newcomer whose key package is really for someone else."""
-    [ada] = await enter(begin, server, "Ada")
-    room = room_of(server)
-    tell, roster = room.tell, room.roster
-    claimed = Outsider("Dan", "participant").id
-    _, other_key = ghost("Dan")
+def pretend_dan(room: Room, dan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The roster has a participant more, of this id."""
+    roster = room.roster
     listed = Participant(
-        id=claimed,
+        id=dan,
         name="Dan",
         role="participant",
         slot=9,
@@ -238,6 +232,17 @@ async def test_someone_in_the_roster_with_anothers_key(
 
     monkeypatch.setattr(room, "roster", with_dan)
     room._note_change()
+
+
+async def test_someone_in_the_roster_with_anothers_key(
+    begin: Begin, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The roster names a newcomer whose key package is really for someone else."""
+    [ada] = await enter(begin, server, "Ada")
+    room = room_of(server)
+    claimed = Outsider("Dan", "participant").id
+    _, other_key = ghost("Dan")
+    pretend_dan(room, claimed, monkeypatch)
     await ada.tile("Dan").wait_for()
     due = CommitDue(
         group=room.encryption._delivery.group,
@@ -245,7 +250,7 @@ async def test_someone_in_the_roster_with_anothers_key(
         add=[Waiting(id=claimed, key_package=other_key)],
         remove=[],
     )
-    await tell(member(server, "Ada").id, due)
+    await room.tell(member(server, "Ada").id, due)
     await warned(ada, "Dan was not let in")
     await warned(ada, "cannot hear or be heard yet", 20)
 
@@ -272,25 +277,9 @@ async def test_someone_whom_the_server_lets_in_by_itself(
     await ada.secured()
 
     room = room_of(server)
-    delivery, roster = room.encryption._delivery, room.roster
+    delivery = room.encryption._delivery
     dan, package = ghost("Dan")
-    listed = Participant(
-        id=dan.id,
-        name="Dan",
-        role="participant",
-        slot=9,
-        mic=True,
-        camera=True,
-        screen=False,
-        connection="connected",
-    )
-
-    def with_dan() -> Roster:
-        now = roster()
-        return now.model_copy(update={"participants": [*now.participants, listed]})
-
-    monkeypatch.setattr(room, "roster", with_dan)
-    room._note_change()
+    pretend_dan(room, dan.id, monkeypatch)
     await fay.tile("Dan").wait_for()
     room.encryption.join(dan.id, "participant", package, None)
     asked = question(fay, "outside", "Dan")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.groups import absences, attendance, attendance_report, groups, schedule
+from server.groups import absences, attendance, attendance_report, groups, memberships, schedule
 from server.groups.act import Act
 from server.groups.entry import may_enter
 from server.groups.persons import Person
@@ -68,9 +68,9 @@ async def test_the_report(either_world: World) -> None:
     assert len(await world.audited("sealed.viewed")) == 4
 
 
-async def _group(world: World) -> Group:
+async def _group(world: World, group: str | None = None) -> Group:
     async with world.storage.snapshot() as session:
-        return await groups.find_group(session, world.group)
+        return await groups.find_group(session, group or world.group)
 
 
 def test_overlapping_stays_count_once() -> None:
@@ -140,6 +140,23 @@ async def test_making_up_in_another_group(world: World) -> None:
         NOW + WEEK,
     )
     assert {line.display_name: line.status for line in report.lines}["Sam"] == "made_up"
+    # There is a Sam in that group, too.
+    await world.change(other, capacity=3)
+    await world.join("Sami", "participant", other)
+    async with world.storage.transaction() as session:
+        member = await memberships.current(session, other, world.accounts["Sami"])
+        assert member is not None
+        member.display_name = "SAM"
+    (there,) = await attendance_report.report(
+        world.storage,
+        world.keyring,
+        world.act("Olu", later + WEEK),
+        await _group(world, other),
+        later,
+        later + WEEK,
+    )
+    here = {line.display_name for line in there.lines if line.status == "attended"}
+    assert here == {"Sam (visiting)"}
     await world.change(other, make_ups_allowed=False)
     async with world.storage.snapshot() as session:
         with pytest.raises(Refused) as refused:
