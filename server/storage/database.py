@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -98,6 +99,15 @@ class Storage:
             self._writing.release()
 
 
+class _SqliteConnection(sqlite3.Connection):
+    def close(self) -> None:
+        # A statement that is not freed yet, such as one that was cancelled, keeps a closed
+        # connection, its transaction and its locks alive (sqlite3_close_v2).
+        if self.in_transaction:
+            self.rollback()
+        super().close()
+
+
 async def _commit(session: AsyncSession) -> None:
     await session.run_sync(append_recorded)
     await session.commit()
@@ -176,7 +186,7 @@ def create_engine(url: URL) -> AsyncEngine:
             url,
             hide_parameters=True,
             pool_timeout=LOCK_WAIT_S,
-            connect_args={"timeout": LOCK_WAIT_S},
+            connect_args={"timeout": LOCK_WAIT_S, "factory": _SqliteConnection},
         )
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)

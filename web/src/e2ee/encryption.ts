@@ -17,7 +17,6 @@ import { Delivery } from './delivery';
 import type { EpochState, Group } from './group';
 import type { Role } from './identity';
 import { comings, shownNames } from './membership';
-import { safetyOf } from './safety';
 import type { FrameTransforms } from './transforms';
 import { Turns } from './turns';
 import { NO_ENCRYPTION, type EncryptionView, type Warning } from './view';
@@ -248,7 +247,7 @@ export class Encryption {
     this.#edges.transforms.stopSealing();
     if (this.#view.phase === 'setting_up') return;
     this.#setUpSince = Date.now();
-    this.#show({ phase: 'setting_up', epoch: null, safety: null });
+    this.#show({ phase: 'setting_up', epoch: null, authenticator: null });
   }
 
   /** A new epoch: from here on it is what we send with, and what people see. */
@@ -271,15 +270,11 @@ export class Encryption {
     if (before !== null && sameBytes(before.group, state.group))
       for (const text of comings(this.#view.members, members, this.#selfId))
         this.#edges.announce(text);
-    const safety = before === state ? this.#view.safety : null;
+    const { epoch, authenticator } = state;
     const admission = this.#edges.admissions.kept ? 'facilitator' : 'open';
-    this.#show({ phase: 'secured', epoch: state.epoch, members, safety, admission });
+    this.#show({ phase: 'secured', epoch, authenticator, members, admission });
     this.#edges.namesChanged();
     this.#look();
-    if (safety !== null) return;
-    void safetyOf(state.authenticator).then((safety) => {
-      if (this.#delivery.member === state) this.#show({ safety });
-    });
   }
 
   /** Who is new in the group, as to the door. */

@@ -41,7 +41,8 @@ export interface EncryptionView {
   phase: 'off' | 'setting_up' | 'secured';
   /** Of the MLS group; null until `secured`. */
   epoch: number | null;
-  safety: Safety | null;
+  /** What the safety words are made of; null until `secured`. */
+  authenticator: Uint8Array | null;
   members: Member[];
   warnings: Warning[];
   /** For facilitators. */
@@ -53,7 +54,7 @@ export interface EncryptionView {
 export const NO_ENCRYPTION: EncryptionView = {
   phase: 'off',
   epoch: null,
-  safety: null,
+  authenticator: null,
   members: [],
   warnings: [],
   questions: [],
