@@ -6,8 +6,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/test-results/*')
-# Tests that need neither a browser nor the machine to themselves.
+# Tests that do not drive pages in a browser.
 BESIDE_EACH_OTHER := $(addprefix tests/,accounts api groups moderation relay server signaling simulated storage)
+# Several pages share few cores, and what waits for them may wait in vain: what fails gets one more
+# try after all else, and must pass then.
+in_browsers = $(BIN)/pytest -m '$(1)' tests/bench tests/e2e || \
+	$(BIN)/pytest -m '$(1)' --last-failed --last-failed-no-failures none tests/bench tests/e2e
 CODE := server moderation signaling relay simulated bench tests
 
 # Installs Debian packages if a command is not there: $(call need,command package)
@@ -17,21 +21,25 @@ endef
 
 .PHONY: help
 help: ## Tell what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 .PHONY: demo
 demo: .make/python server/assets/index.html ## Run the server on this machine and print links to a room
 	@exec $(BIN)/holdspace demo --people $(PEOPLE)
 
 .PHONY: test
-test: .make/python .make/node server/assets/index.html ## Run all tests
+test: .make/python .make/node server/assets/index.html ## Run the tests
 	$(call need,chromium chromium)
 	$(call need,espeak-ng espeak-ng)
 	$(call need,redis-server redis-server)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory apt PACKAGES=postgresql
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(BESIDE_EACH_OTHER)
-	$(BIN)/pytest $(addprefix --ignore ,$(BESIDE_EACH_OTHER))
+	$(call in_browsers,not long)
 	npm --prefix web test
+
+.PHONY: test-long
+test-long: .make/python .make/node server/assets/index.html ## Run the tests that take minutes each
+	$(call in_browsers,long)
 
 .PHONY: check check-python check-lint check-types
 check: .make/python .make/node ## Check style and types

@@ -62,7 +62,6 @@ AUDIO_FRAMES_PER_S = 50
 PEOPLE_OF_COST = 12
 COST_S = 10.0
 SETTLED_S = 5.0
-CAMERA_FPS = 5
 PICTURE = {"width": {"ideal": 320}, "height": {"ideal": 180}}
 SCREEN = ViewportSize(width=360, height=640)
 """Six pages that encode, decode and paint pictures of each other share the cores of one machine."""
@@ -434,11 +433,10 @@ async def run(people: int, rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         audio = f"--use-file-for-fake-audio-capture={tone(folder)}"
-        camera = f"--use-fake-device-for-media-stream=fps={CAMERA_FPS}"
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium(),
-                args=[*CHROMIUM_FLAGS, *FAKE_DEVICES, camera, audio],
+                args=[*CHROMIUM_FLAGS, *FAKE_DEVICES, audio],
             )
             try:
                 async with running(_settings(folder, people + 1)) as server:

@@ -11,7 +11,6 @@ from server.accounts.services import AccountServices, account_services
 from server.storage.database import open_storage
 from server.storage.keyring import generate_key_line, parse_keyring
 from tests.accounts.place import Place
-from tests.migrated import put_migrated
 from tests.storage.conftest import Databases, cluster, databases
 
 __all__ = ["cluster", "databases"]
@@ -40,6 +39,5 @@ async def place(
     tmp_path: Path,
     services: AccountServices,
 ) -> AsyncIterator[Place]:
-    put_migrated(tmp_path)
-    async with open_storage(databases.new(kind), tmp_path) as storage:
+    async with open_storage(databases.migrated(kind), tmp_path) as storage:
         yield Place(storage, parse_keyring(generate_key_line()), services)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, ViewportSize, async_playwright
 
 from bench.browser import CHROMIUM_FLAGS, FAKE_DEVICES, chromium
 from bench.server_process import ServerProcess, server_process
 from tests.e2e.visit import Visit
+from tests.migrated import put_migrated
 
 ROOM = "garden"
+WINDOW: ViewportSize = {"width": 1024, "height": 640}
+"""Painting takes the most of a page that shows pictures."""
 
 Begin = Callable[[], Awaitable[Visit]]
 
@@ -33,7 +37,7 @@ async def begin(browser: Browser) -> AsyncIterator[Begin]:
     visits: list[Visit] = []
 
     async def new_visit() -> Visit:
-        visit = await Visit.begin(await browser.new_context())
+        visit = await Visit.begin(await browser.new_context(viewport=WINDOW))
         visits.append(visit)
         return visit
 
@@ -43,9 +47,10 @@ async def begin(browser: Browser) -> AsyncIterator[Begin]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server() -> AsyncIterator[ServerProcess]:
+async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """A server in a process of its own, which a test may restart."""
-    async with server_process("--room-capacity=4") as running:
+    put_migrated(tmp_path)
+    async with server_process("--room-capacity=4", f"--data-dir={tmp_path}") as running:
         yield running
 
 

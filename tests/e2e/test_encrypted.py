@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 from bench.server_process import ServerProcess, server_process
 from tests.e2e.conftest import Begin
 from tests.e2e.visit import Visit, until
+from tests.migrated import put_migrated
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,8 +22,9 @@ PATIENCE_S = 45.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def server() -> AsyncIterator[ServerProcess]:
-    async with server_process("--room-capacity=6") as running:
+async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    put_migrated(tmp_path)
+    async with server_process("--room-capacity=6", f"--data-dir={tmp_path}") as running:
         yield running
 
 
@@ -41,6 +44,7 @@ async def everyone_decodes_everyone(visits: dict[str, Visit]) -> None:
                 await visit.receives(slot, PATIENCE_S)
 
 
+@pytest.mark.long
 async def test_five_and_a_sixth(begin: Begin, link: str) -> None:
     visits = {name: await enter(begin, link, name) for name in ("Ada", "Ben", "Cleo", "Dan", "Eve")}
     await everyone_decodes_everyone(visits)

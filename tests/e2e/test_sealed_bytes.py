@@ -48,7 +48,7 @@ from tests.e2e.conftest import ROOM
 from tests.e2e.visit import PATIENCE_S, Visit, until
 from tests.loopback import on_loopback
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 RECORDED_S = 4.0
 TOLERANCE_DB = 6

@@ -50,6 +50,7 @@ from signaling.namespace import Wire
 from signaling.refusal import Refused
 from simulated.group import CIPHERSUITE, Member
 from tests.groups.people import END, START, World
+from tests.migrated import put_migrated
 from tests.page import TIMEOUT_S, Page
 
 SECRET = "s" * 32
@@ -247,6 +248,7 @@ class Session:
 
 @pytest.fixture
 async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
+    put_migrated(tmp_path)
     async with open_storage(None, tmp_path) as opened:
         yield opened
 

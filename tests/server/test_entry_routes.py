@@ -25,6 +25,7 @@ from server.storage.keyring import generate_key_line, parse_keyring
 from server.storage.models import Absence
 from tests.groups.people import END, SETTINGS, START, World
 from tests.groups.test_over_http import KEY, Site
+from tests.migrated import put_migrated
 
 SECRET = "s" * 32
 
@@ -32,6 +33,7 @@ SECRET = "s" * 32
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     keyring = parse_keyring(generate_key_line())
+    put_migrated(tmp_path)
     async with open_storage(None, tmp_path) as storage:
         made = Site(await World.made(storage, keyring))
         made.now = START
