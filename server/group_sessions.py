@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server import refusals
 from server.accounts import sessions
 from server.admission import Entrant
+from server.audit.record import SYSTEM
 from server.groups import attendance, bans, documents
 from server.groups.act import Act, on_record
 from server.groups.bans import refuse_banned
@@ -28,6 +29,28 @@ log = structlog.get_logger(__name__)
 CHECK_WAIT_S = 10.0
 WRITE_WAIT_S = 10.0
 TRIES = 3
+_ON_RECORD = frozenset(
+    {
+        "alert_acknowledged",
+        "alert_raised",
+        "alert_rose_again",
+        "alert_withdrawn",
+        "floor_revoked",
+        "forgiven",
+        "format",
+        "help_asked",
+        "ladder_on",
+        "muted",
+        "muted_everyone",
+        "nudged",
+        "paused",
+        "phase",
+        "resumed",
+        "unmuted",
+        "unmuted_everyone",
+    }
+)
+"""What of the moderation is put on record; not each turn and each raised hand."""
 RETRY_AFTER_S = 1.0
 CLOSE_WAIT_S = 5.0
 """For so long, at the end, what is not written yet is waited for."""
@@ -222,6 +245,27 @@ class GroupSessions:
             on_record(
                 session, act, "guidelines.shown", text, by.group_id, kind=kind, version=version
             )
+
+        self._writes.put_nowait(write)
+
+    def moderated(
+        self, group_id: str, action: str, by: Entrant | None, about: Entrant | None
+    ) -> None:
+        """Put on record what the moderation did, if it is of lasting interest.
+
+        Args:
+            group_id: whose session it is.
+            action: as the engine calls it.
+            by: who decided it; None for the engine's rules.
+            about: whom it is about, if anyone.
+        """
+        if action not in _ON_RECORD:
+            return
+        act = Act(SYSTEM if by is None else by.person.id, self.now())
+        subject = None if about is None else about.person.id
+
+        async def write(session: AsyncSession) -> None:
+            on_record(session, act, f"moderation.{action}", subject, group_id)
 
         self._writes.put_nowait(write)
 

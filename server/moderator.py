@@ -55,6 +55,9 @@ class Floor(Protocol):
     async def tell_all(self, message: Message) -> None:
         """Send to everyone's page."""
 
+    def put_on_record(self, action: str, by: str | None, about: str | None) -> None:
+        """Note what someone, or with None the engine's rules, did, and about whom."""
+
 
 class Moderator:
     """The engine of one room at work.
@@ -220,6 +223,7 @@ class Moderator:
                     log.warning("on_call_needed", kind=effect.alert.kind, rises=effect.alert.rises)
                 case effects.Audit():
                     log.info("moderation", action=effect.action, by=effect.by, about=effect.about)
+                    self._floor.put_on_record(effect.action, effect.by, effect.about)
         return refused
 
     def _message(

@@ -122,6 +122,7 @@ class Room:
         grace_s: for how many seconds the place of someone whose connection broke is kept.
         tasks: owns the room's timers.
         on_presence: is told of everyone who gets a place (True) or loses it (False).
+        on_moderated: is told what the moderation did, by whom and about whom, of groups' people.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class Room:
         grace_s: float,
         tasks: Tasks,
         on_presence: Callable[[Member, bool], None],
+        on_moderated: Callable[[str, Entrant | None, Entrant | None], None],
     ) -> None:
         self.name = name
         self.capacity = capacity
@@ -145,6 +147,9 @@ class Room:
         self._grace_s = grace_s
         self._tasks = tasks
         self._on_presence = on_presence
+        self._on_moderated = on_moderated
+        self._entrants: dict[str, Entrant] = {}
+        """By id, also of those who left: the moderation may still speak of them."""
         # From the clock, so that a page that comes back after a restart sees it grow.
         self._version = int(time() * 1000)
         self._changed = asyncio.Event()
@@ -209,6 +214,8 @@ class Room:
             entrant=entrant,
         )
         self.members[member.id] = member
+        if entrant is not None:
+            self._entrants[member.id] = entrant
         self._occupied.set()
         self._empty.clear()
         self._connect(member)
@@ -237,6 +244,13 @@ class Room:
         member.whole_frames = True
         self._connect(member)
         return None if former is page else former
+
+    def put_on_record(self, action: str, by: str | None, about: str | None) -> None:
+        """As `server.moderator.Floor`."""
+        who, whom = (
+            None if person is None else self._entrants.get(person) for person in (by, about)
+        )
+        self._on_moderated(action, who, whom)
 
     def remove(self, member: Member) -> None:
         """Take away someone's place; does nothing if they have none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -190,6 +191,7 @@ class Rooms:
                 grace_s=self._grace_s,
                 tasks=self._tasks,
                 on_presence=lambda member, is_in: self._present(name, member, is_in),
+                on_moderated=partial(self._moderated, entrant),
             )
             self.rooms[name] = room
             self._tasks.start(self._close_once_deserted(room), "room")
@@ -201,6 +203,12 @@ class Rooms:
             (self.groups.came if is_in else self.groups.went)(member.entrant)
         if name in self.doors and member.role == "facilitator":
             self.doors[name].note_change()
+
+    def _moderated(
+        self, opener: Entrant | None, action: str, by: Entrant | None, about: Entrant | None
+    ) -> None:
+        if opener is not None and self.groups is not None:
+            self.groups.moderated(opener.group_id, action, by, about)
 
     # --- who has to go -------------------------------------------------------------------------
 

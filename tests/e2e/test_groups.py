@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
+from sqlalchemy import select
 
 from server.accounts.invitations import create_first_administrator
 from server.accounts.links import Site
@@ -23,6 +24,7 @@ from server.audit.anchor import Anchor
 from server.audit.verify import verify
 from server.entrance import EntryTokens
 from server.groups.persons import Person as PersonId
+from server.storage.models import AuditRow
 from signaling.messages import PROTOCOL_VERSION
 from tests.e2e.clinic import PATIENCE_MS, Person
 from tests.loopback import on_loopback
@@ -247,6 +249,10 @@ async def test_a_clinic_from_nothing(clinic: RunningServer, arrive: Arrive) -> N
     audit = await verify(services.storage, services.anchor)
     assert audit.findings == []
     assert audit.events > 50
+    async with services.storage.snapshot() as database:
+        moderated = select(AuditRow.action).where(AuditRow.action.like("moderation.%"))
+        actions = set((await database.scalars(moderated)).all())
+    assert {"moderation.muted", "moderation.unmuted"} <= actions
     for person in (fay, ana, ben, cleo, dan, eli):
         # What the API refuses is on the console too.
         refusals = "Failed to load resource"

@@ -516,6 +516,31 @@ async def test_the_id_of_the_mls_group_says_who_lets_people_in(
     assert joined.group.group[0] == members_wait
 
 
+async def test_what_the_moderation_does_is_on_record(session: Session) -> None:
+    async with session.at_the_door("Fay") as fay:
+        await fay.answer(await fay.join("Fay"))
+        await fay.ask("set_phase", {"phase": "work"})
+        await fay.ask("mute_all")
+        await fay.ask("unmute_all")
+
+    async def recorded() -> list[tuple[str, str | None, str | None]]:
+        async with session.world.storage.snapshot() as db:
+            rows = await db.scalars(
+                select(AuditRow)
+                .where(AuditRow.action.like("moderation.%"))
+                .order_by(AuditRow.sequence)
+            )
+            return [(row.action, row.actor, row.group_id) for row in rows.all()]
+
+    async with asyncio.timeout(TIMEOUT_S):
+        while len(await recorded()) < 4:
+            await asyncio.sleep(0.02)
+    assert await recorded() == [
+        (f"moderation.{action}", session.world.accounts["Fay"], session.world.group)
+        for action in ("phase", "format", "muted_everyone", "unmuted_everyone")
+    ]
+
+
 async def test_a_session_has_the_formats_of_its_group_and_begins_with_the_first(
     session: Session,
 ) -> None:

@@ -24,6 +24,7 @@ class Floor:
         self.open: dict[str, bool] = {}
         self.told: list[tuple[str | None, Message]] = []
         self.asked = 0
+        self.recorded: list[tuple[str, str | None, str | None]] = []
 
     def set_voice(self, person: str, is_open: bool) -> None:
         self.open[person] = is_open
@@ -34,6 +35,9 @@ class Floor:
 
     async def tell(self, person: str, message: Message) -> None:
         self.told.append((person, message))
+
+    def put_on_record(self, action: str, by: str | None, about: str | None) -> None:
+        self.recorded.append((action, by, about))
 
     async def tell_all(self, message: Message) -> None:
         self.told.append((None, message))
