@@ -38,7 +38,7 @@ test: .make/python .make/node server/assets/index.html ## Run the tests
 	npm --prefix web test
 
 .PHONY: test-long
-test-long: .make/python .make/node server/assets/index.html ## Run the tests that take minutes each
+test-long: .make/python .make/node server/assets/index.html ## Run the tests that take long
 	$(call in_browsers,long)
 
 .PHONY: check check-python check-lint check-types
