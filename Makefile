@@ -8,10 +8,6 @@ BIN := $(VENV)/bin
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/test-results/*')
 # Tests that do not drive pages in a browser.
 BESIDE_EACH_OTHER := $(addprefix tests/,accounts api groups moderation relay server signaling simulated storage)
-# Several pages share few cores, and what waits for them may wait in vain: what fails gets one more
-# try after all else, and must pass then.
-in_browsers = $(BIN)/pytest -m '$(1)' tests/bench tests/e2e || \
-	$(BIN)/pytest -m '$(1)' --last-failed --last-failed-no-failures none tests/bench tests/e2e
 CODE := server moderation signaling relay simulated bench tests
 
 # Installs Debian packages if a command is not there: $(call need,command package)
@@ -34,12 +30,12 @@ test: .make/python .make/node server/assets/index.html ## Run the tests
 	$(call need,redis-server redis-server)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory apt PACKAGES=postgresql
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(BESIDE_EACH_OTHER)
-	$(call in_browsers,not long)
+	$(BIN)/pytest -m 'not long' tests/bench tests/e2e
 	npm --prefix web test
 
 .PHONY: test-long
 test-long: .make/python .make/node server/assets/index.html ## Run the tests that take long
-	$(call in_browsers,long)
+	$(BIN)/pytest -m long tests/bench tests/e2e
 
 .PHONY: check check-python check-lint check-types
 check: .make/python .make/node ## Check style and types

@@ -22,8 +22,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 QUEUE_ORDERS: tuple[QueueOrder, ...] = get_args(QueueOrder)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
-
 MAX_DESCRIPTION = 300
+"""Characters."""
 
 
 class FormatError(ValueError):

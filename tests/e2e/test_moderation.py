@@ -20,7 +20,7 @@ from tests.e2e.conftest import ROOM
 from tests.e2e.test_gate import grows, settled
 from tests.e2e.visit import PATIENCE_S, Visit
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Speaker = Callable[[Path], Awaitable[Visit]]
 

@@ -121,8 +121,8 @@ function opening(mid: string, keyFrames: KeyFrames): Handler {
 }
 
 /**
- * Hands each frame to `handle` as it comes. Not by a TransformStream and pipes, which cost more
- * than sealing and opening themselves; see docs/benchmarks.md.
+ * Hands each frame to `handle` as it comes. Not by a TransformStream and pipes, which take more of
+ * the processor for each frame.
  */
 async function pump({ readable, writable }: ScriptTransformer, handle: Handler, inTurn: boolean) {
   const reader = readable.getReader();
