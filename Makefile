@@ -26,6 +26,7 @@ demo: .make/python server/assets/index.html ## Run the server on this machine an
 .PHONY: test
 test: .make/python .make/node server/assets/index.html ## Run the tests
 	$(call need,chromium chromium)
+	$(call need,firefox-esr firefox-esr)
 	$(call need,espeak-ng espeak-ng)
 	$(call need,redis-server redis-server)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory apt PACKAGES=postgresql

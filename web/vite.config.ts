@@ -98,6 +98,8 @@ export default defineConfig({
     environment: 'node',
     include: ['tests/**/*.test.ts'],
     maxWorkers: '100%',
+    // MLS with X-Wing takes its time where other work goes on beside.
+    testTimeout: 20_000,
     server: { deps: { inline: ['ts-mls'] } },
   },
 });

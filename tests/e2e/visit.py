@@ -26,7 +26,8 @@ WATCH_PEER_CONNECTIONS = """
 })();
 """
 
-# the worker that seals and opens frames, so that its counts can be read and old keys replayed
+# the worker that seals and opens frames, so that its counts can be read and old keys replayed, and
+# whether it was told to seal video whole
 WATCH_WORKERS = """
 (() => {
   const Original = window.Worker;
@@ -39,6 +40,7 @@ WATCH_WORKERS = """
     }
     postMessage(message, ...more) {
       if (message.type === 'epoch') window.toldWorkers.push(message.keys);
+      if (message.type === 'whole_frames') window.sealsWhole = message.whole;
       super.postMessage(message, ...more);
     }
   };
@@ -99,6 +101,22 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, patience_s:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"waited {patience_s:g} s for: {what}") from None
+
+
+async def receives(
+    inbound: Callable[[], Awaitable[dict[str, Inbound]]], slot: int, patience_s: float
+) -> None:
+    """Wait until audio from `slot` is heard and its video is decoded, and both go on."""
+    audio, video = f"a{slot:x}", f"v{slot:x}"
+    before = await inbound()
+
+    async def grown() -> bool:
+        now = await inbound()
+        a0, a1 = before.get(audio, Inbound()), now.get(audio, Inbound())
+        v0, v1 = before.get(video, Inbound()), now.get(video, Inbound())
+        return a1.energy > a0.energy and a1.packets > a0.packets and v1.frames > v0.frames + 3
+
+    await until(grown, f"audio and video from slot {slot}", patience_s)
 
 
 class Visit:
@@ -180,17 +198,7 @@ class Visit:
         return {mid: Inbound(**entry) for mid, entry in found.items()}
 
     async def receives(self, slot: int, patience_s: float = PATIENCE_S) -> None:
-        """Wait until audio from `slot` is heard and its video is decoded, and both go on."""
-        audio, video = f"a{slot:x}", f"v{slot:x}"
-        before = await self.inbound()
-
-        async def grown() -> bool:
-            now = await self.inbound()
-            a0, a1 = before.get(audio, Inbound()), now.get(audio, Inbound())
-            v0, v1 = before.get(video, Inbound()), now.get(video, Inbound())
-            return a1.energy > a0.energy and a1.packets > a0.packets and v1.frames > v0.frames + 3
-
-        await until(grown, f"audio and video from slot {slot}", patience_s)
+        await receives(self.inbound, slot, patience_s)
 
     async def close(self) -> None:
         await self.context.close()

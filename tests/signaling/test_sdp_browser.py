@@ -5,6 +5,7 @@ import shutil
 from playwright.async_api import async_playwright
 
 from signaling.sdp import parse_answer
+from tests.e2e.firefox import firefox
 from tests.signaling.test_sdp import OFFER, SLOTS
 
 ANSWER = """
@@ -36,5 +37,18 @@ async def test_answer_of_chromium() -> None:
     assert answer.ssrcs["mi"].rtx is None
     assert answer.ssrcs["ca"].rtx is not None
     assert answer.whole_frames
+    for extension in ("ssrc-audio-level", "abs-send-time", "sdes:mid"):
+        assert extension in sdp
+
+
+async def test_answer_of_firefox() -> None:
+    async with firefox() as browser:
+        sdp = await (await browser.new_page()).evaluate(ANSWER, OFFER)
+    answer = parse_answer(sdp, SLOTS)
+    assert answer.ssrcs.keys() == {"mi", "ca", "sc"}
+    assert answer.ssrcs["mi"].rtx is None
+    assert answer.ssrcs["ca"].rtx is not None
+    # it has no dependency descriptor for VP8
+    assert not answer.whole_frames
     for extension in ("ssrc-audio-level", "abs-send-time", "sdes:mid"):
         assert extension in sdp

@@ -86,12 +86,9 @@ export class FakePeer implements Peer {
   accepted: string[] = [];
   sent: LocalTracks[] = [];
   limits: [number, boolean][] = [];
-  /** What held when it made its first answer. */
-  beganWith: [number, boolean] | undefined;
   closed = false;
   constructor(readonly path: (state: PathState) => void) {}
   accept(offer: string): Promise<string> {
-    if (this.accepted.length === 0) this.beganWith = this.limits.at(-1);
     this.accepted.push(offer);
     return Promise.resolve(`answer to ${offer}`);
   }

@@ -1,5 +1,5 @@
 /** What one page seals, another opens: epochs, places, replays, and frames ahead of their key. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EpochKeys } from '../src/e2ee/epoch-keys';
 import type { SentMid } from '../src/e2ee/kid';
 import { HOLD_MS, KEPT_MS, MAX_HELD, Opener, type Opened } from '../src/e2ee/opener';
@@ -228,6 +228,30 @@ describe('opening', () => {
     expect(number(await opener.open(await sealed(sealer, 2), 'a1', 0))).toBe(2);
     expect(number(await opener.open(before, 'a1', 0))).toBe(1);
     expect(number(await opener.open(before, 'a1', 0))).toBe('replayed');
+  });
+});
+
+describe('where opening takes long', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('frames are opened beside each other, and come in their order', async () => {
+    const { sealer, opener } = pair();
+    const wires = [await sealed(sealer, 1), await sealed(sealer, 2), await sealed(sealer, 3)];
+    const decrypt = crypto.subtle.decrypt.bind(crypto.subtle);
+    const finish: (() => void)[] = [];
+    vi.spyOn(crypto.subtle, 'decrypt').mockImplementation(async (...what) => {
+      await new Promise<void>((resolve) => finish.push(resolve));
+      return decrypt(...what);
+    });
+    const order: unknown[] = [];
+    const results = wires.map(async (wire) => order.push(number(await opener.open(wire, 'a1', 0))));
+    await vi.waitFor(() => expect(finish).toHaveLength(3));
+    finish[2]?.();
+    finish[1]?.();
+    expect(await soFar(Promise.any(results))).toBe('waiting');
+    finish[0]?.();
+    await Promise.all(results);
+    expect(order).toEqual([1, 2, 3]);
   });
 });
 

@@ -452,7 +452,6 @@ export class Call {
       this.#edges.session.roster(this.#edges.encryption.named(this.#roster).participants);
       const opened = this.#edges.createPeer((path) => this.#pathChanged(opened, path));
       peer = opened;
-      this.#limit(opened, this.#roster); // or the camera would begin as in a room of two
       const sdp = await opened.accept(joined.sdp, media.tracks);
       if (stale()) {
         opened.close();
@@ -475,9 +474,11 @@ export class Call {
       // One may have come in the meantime.
       this.#edges.encryption.roster(this.#roster);
       this.#expectMedia();
-      await this.#socket.request('answer', { sdp });
-      if (stale()) return;
+      const answered = this.#socket.request('answer', { sdp });
+      // Before anything can be sent, or the camera would begin as in a room of two.
       this.#limit(opened, this.#state.roster);
+      await answered;
+      if (stale()) return;
       await this.mediaChanged();
       if (this.#state.sharing === 'on') await this.#reclaimScreen();
     } catch (error) {

@@ -19,7 +19,7 @@ export interface Peer {
   accept(offer: string, tracks: LocalTracks): Promise<string>;
   /** Sends these tracks from now on, without renegotiation. */
   send(tracks: LocalTracks): Promise<void>;
-  /** Adapts what the camera takes of the line to the size of the room. */
+  /** Adapts what the camera takes of the line to the size of the room; once it has an answer. */
   limit(people: number, screenShared: boolean): Promise<void>;
   /** What comes in on an m-line, once there was an offer. */
   track(mid: string): MediaStreamTrack | null;
@@ -44,15 +44,24 @@ export function pathState(ice: RTCIceConnectionState, whole: RTCPeerConnectionSt
   return 'connecting';
 }
 
+const open = () => new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+let spare: RTCPeerConnection | null = null;
+
+/** Makes the next peer's connection ahead of time: the first one of a page takes long to make. */
+export function prepare(): void {
+  spare ??= open();
+}
+
 export function createPeer(
   onPath: (state: PathState) => void,
   transforms: Pick<FrameTransforms, 'seal' | 'open'>,
 ): Peer {
-  const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  const pc = spare ?? open();
+  spare = null;
   const byMid = new Map<string, RTCRtpTransceiver>();
   let closed = false;
   let told: PathState = 'connecting';
-  let people = 2;
+  let people = 0;
   let screenShared = false;
   // A setParameters that overtakes another one fails, so they go one after the other.
   let parameters: Promise<void> = Promise.resolve();
@@ -66,11 +75,16 @@ export function createPeer(
   pc.addEventListener('iceconnectionstatechange', tell);
   pc.addEventListener('connectionstatechange', tell);
 
-  async function replace(tracks: LocalTracks): Promise<void> {
+  /** Whether any of them is new. */
+  async function replace(tracks: LocalTracks): Promise<boolean> {
+    let replaced = false;
     for (const [mid, kind] of Object.entries(SENDING)) {
       const sender = byMid.get(mid)?.sender;
-      if (sender && sender.track !== tracks[kind]) await sender.replaceTrack(tracks[kind]);
+      if (!sender || sender.track === tracks[kind]) continue;
+      await sender.replaceTrack(tracks[kind]);
+      replaced = true;
     }
+    return replaced;
   }
 
   /** What is new since the last offer; nothing of it has a track or gets packets yet. */
@@ -124,16 +138,16 @@ export function createPeer(
       await replace(tracks);
       const answer = await pc.createAnswer();
       await pc.setLocalDescription(answer);
-      await applyLimits();
       // No need to wait for candidates: the relay learns ours from the first check it receives.
       return pc.localDescription?.sdp ?? answer.sdp ?? '';
     },
     async send(tracks) {
       if (closed) return;
-      await replace(tracks);
-      await applyLimits();
+      if (await replace(tracks)) await applyLimits();
     },
     limit(count, shared) {
+      // The page stands still while it asks for the parameters.
+      if (count === people && shared === screenShared) return parameters;
       people = count;
       screenShared = shared;
       return applyLimits();

@@ -17,6 +17,7 @@ export class KeySchedule {
   readonly #suite: SFrameSuite;
   readonly #baseKey: Promise<CryptoKey>;
   readonly #byKid = new Map<bigint, Promise<FrameKeys>>();
+  readonly #ready = new Map<bigint, FrameKeys>();
 
   constructor(baseKey: Uint8Array) {
     this.#suite = suiteOf(baseKey);
@@ -26,10 +27,19 @@ export class KeySchedule {
   of(kid: bigint): Promise<FrameKeys> {
     let keys = this.#byKid.get(kid);
     if (!keys) {
-      keys = this.#baseKey.then((baseKey) => deriveKeys(this.#suite, baseKey, kid));
+      keys = this.#baseKey.then(async (baseKey) => {
+        const derived = await deriveKeys(this.#suite, baseKey, kid);
+        this.#ready.set(kid, derived);
+        return derived;
+      });
       this.#byKid.set(kid, keys);
     }
     return keys;
+  }
+
+  /** The same, where they have been derived already: a frame then has nothing to wait for. */
+  ready(kid: bigint): FrameKeys | undefined {
+    return this.#ready.get(kid);
   }
 }
 

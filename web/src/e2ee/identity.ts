@@ -54,10 +54,15 @@ export async function signingKeys(
   const place = `holdspace:signing:${room}`;
   const kept = await parseKeys(store.getItem(place));
   if (kept !== null) return kept;
+  const made = await newSigningKeys();
+  store.setItem(place, `${toBase64(made.publicKey)} ${toBase64(made.signKey)}`);
+  return made;
+}
+
+export async function newSigningKeys(): Promise<SigningKeys> {
   const made = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
   const publicKey = new Uint8Array(await crypto.subtle.exportKey('raw', made.publicKey));
   const signKey = new Uint8Array(await crypto.subtle.exportKey('pkcs8', made.privateKey));
-  store.setItem(place, `${toBase64(publicKey)} ${toBase64(signKey)}`);
   return { publicKey, signKey };
 }
 

@@ -29,9 +29,13 @@ interface Epoch {
   expires: number;
 }
 
-/** One m-line. Its frames go through one after the other, so that none overtakes any. */
+/** One m-line. None of its frames overtakes any. */
 interface Lane {
-  tail: Promise<unknown>;
+  /** Until the latest one has its key, or gets none. */
+  keyed: Promise<unknown>;
+  /** Until it is opened, or dropped. */
+  opened: Promise<unknown>;
+  /** How many have come and are not opened or dropped. */
   waiting: number;
   /** Whether the first one waits for something to change. */
   held: boolean;
@@ -45,6 +49,8 @@ interface Sealed {
   sframe: Bytes;
 }
 
+const NOTHING: Bytes = new Uint8Array();
+
 /** What a frame on `mid` says of itself; null if it is none that could come there. */
 function parse(frame: Bytes, mid: string): Sealed | null {
   const track = receivedTrack(mid);
@@ -54,7 +60,9 @@ function parse(frame: Bytes, mid: string): Sealed | null {
     const header = decodeHeader(frame, clear);
     const kid = header && decodeKid(header.kid);
     if (header && kid?.track === (clear ? track | CLEAR_BYTE : track))
-      return { kid, header, clear: frame.subarray(0, clear), sframe: frame.subarray(clear) };
+      return clear
+        ? { kid, header, clear: frame.subarray(0, clear), sframe: frame.subarray(clear) }
+        : { kid, header, clear: NOTHING, sframe: frame };
   }
   return null;
 }
@@ -109,53 +117,95 @@ export class Opener {
   }
 
   /** The results for one m-line come in the order of its frames. */
-  async open(frame: Bytes, mid: string, now: number): Promise<Opened> {
+  open(frame: Bytes, mid: string, now: number): Promise<Opened> {
     this.#now = Math.max(this.#now, now);
     let lane = this.#lanes.get(mid);
     if (!lane) {
-      lane = { tail: Promise.resolve(), waiting: 0, held: false };
+      lane = { keyed: Promise.resolve(), opened: Promise.resolve(), waiting: 0, held: false };
       this.#lanes.set(mid, lane);
     }
-    if (lane.waiting >= MAX_HELD) return { drop: 'held' };
+    if (lane.waiting >= MAX_HELD) return Promise.resolve({ drop: 'held' });
     const sealed = parse(frame, mid);
-    if (sealed === null) return { drop: 'forged' };
-    const patience = { until: now + HOLD_MS, held: lane.held };
+    if (sealed === null) return Promise.resolve({ drop: 'forged' });
     const here = lane;
-    here.waiting += 1;
-    const result = here.tail.then(() => this.#turn(sealed, mid, here, patience));
-    here.tail = result;
-    try {
-      return await result;
-    } finally {
+    const isFirst = here.waiting === 0;
+    const opening =
+      (isFirst ? this.#openAtOnce(sealed, mid) : null) ?? this.#openOnceKeyed(sealed, mid, here, now);
+    const result = isFirst ? opening : here.opened.then(() => opening);
+    const done = () => {
       here.waiting -= 1;
-    }
+    };
+    here.waiting += 1;
+    here.opened = result.then(done, done);
+    return result;
   }
 
-  async #turn(
+  /** Nearly every frame: none is before it on its m-line, and its key is there. Null otherwise. */
+  #openAtOnce(sealed: Sealed, mid: string): Promise<Opened> | null {
+    let only: Epoch | null = null;
+    for (const epoch of this.#epochs) {
+      if (!this.#fits(epoch, sealed, mid)) continue;
+      if (only !== null) return null;
+      only = epoch;
+    }
+    const { header, clear, sframe } = sealed;
+    const keys = only?.schedule.ready(header.kid);
+    const window = only?.windows.get(header.kid);
+    if (keys === undefined || window === undefined || window.has(header.counter)) return null;
+    return openFrame(keys, header, clear, sframe).then((plaintext) => {
+      if (plaintext === null) return { drop: 'forged' };
+      if (!window.add(header.counter)) return { drop: 'replayed' };
+      return { frame: behind(clear, plaintext), held: false };
+    });
+  }
+
+  /**
+   * One does not wait for another to be opened: in Firefox that takes a way to another thread and
+   * back, on a busy machine longer than until the next frame.
+   */
+  async #openOnceKeyed(sealed: Sealed, mid: string, lane: Lane, now: number): Promise<Opened> {
+    const patience = { until: now + HOLD_MS, held: lane.held };
+    const keyed = lane.keyed.then(() => this.#epochsFor(sealed, mid, lane, patience));
+    lane.keyed = keyed;
+    const epochs = await keyed;
+    if (typeof epochs === 'string') return { drop: epochs };
+    return this.#openWith(epochs, sealed, patience.held);
+  }
+
+  /** Those whose keys may open it, once there are some; or why it is dropped. */
+  async #epochsFor(
     sealed: Sealed,
     mid: string,
     lane: Lane,
     patience: { until: number; held: boolean },
-  ): Promise<Opened> {
+  ): Promise<Epoch[] | DropReason> {
     for (;;) {
-      const epochs = this.#epochs.filter(
-        ({ keys, expires }) =>
-          expires > this.#now && epochByte(keys.epoch) === sealed.kid.epochByte,
-      );
-      const person = this.#places[mid];
-      const fitting = epochs.filter(
-        ({ keys }) => person !== undefined && keys.leaves[person] === sealed.kid.leaf,
-      );
-      if (fitting.length > 0) return this.#openWith(fitting, sealed, patience.held);
-      if (epochs.length === 0 && !this.#ahead(sealed.kid)) return { drop: 'no_key' };
+      const fitting = this.#epochs.filter((epoch) => this.#fits(epoch, sealed, mid));
+      if (fitting.length > 0) return fitting;
+      const known = this.#epochs.some((epoch) => this.#isOf(epoch, sealed));
+      if (!known && !this.#ahead(sealed.kid)) return 'no_key';
       if (this.#now >= patience.until)
-        return { drop: epochs.length === 0 || person === undefined ? 'no_key' : 'wrong_sender' };
+        return !known || this.#places[mid] === undefined ? 'no_key' : 'wrong_sender';
       // What is said over the socket may come later than the first frame that it is about: a
       // commit than frames of the epoch it begins, a roster than frames of who is new in a place.
       patience.held = lane.held = true;
       await this.#change;
       lane.held = false;
     }
+  }
+
+  #isOf({ keys, expires }: Epoch, { kid }: Sealed): boolean {
+    return expires > this.#now && epochByte(keys.epoch) === kid.epochByte;
+  }
+
+  /** Whether it may have been sealed in this epoch, by whoever belongs on the m-line. */
+  #fits(epoch: Epoch, sealed: Sealed, mid: string): boolean {
+    const person = this.#places[mid];
+    return (
+      person !== undefined &&
+      epoch.keys.leaves[person] === sealed.kid.leaf &&
+      this.#isOf(epoch, sealed)
+    );
   }
 
   /** Two epochs that end in the same byte are told apart by which key fits. */

@@ -4,16 +4,18 @@ import { CLEAR_BYTE, encodeKid, epochByte, sentTrack, TRACK, type SentMid } from
 import { sealFrame, type Bytes } from './sframe';
 
 export class Sealer {
-  #epoch: { keys: EpochKeys; schedule: KeySchedule } | null = null;
+  #epoch: { keys: EpochKeys; schedule: KeySchedule; counters: Map<bigint, bigint> } | null = null;
   /**
    * The next counter, by epoch and KID. Never forgotten and never set back: a counter that comes
    * twice under one key would give both frames away (RFC 9605, section 9.1).
    */
-  readonly #counters = new Map<string, bigint>();
+  readonly #counters = new Map<number, Map<bigint, bigint>>();
 
   setEpoch(keys: EpochKeys): void {
     if (this.#epoch && sameEpoch(this.#epoch.keys, keys)) return;
-    this.#epoch = { keys, schedule: new KeySchedule(keys.baseKey) };
+    const counters = this.#counters.get(keys.epoch) ?? new Map<bigint, bigint>();
+    this.#counters.set(keys.epoch, counters);
+    this.#epoch = { keys, schedule: new KeySchedule(keys.baseKey), counters };
   }
 
   /** Seals nothing more, until there is a new epoch: who was removed still has the keys. */
@@ -28,7 +30,7 @@ export class Sealer {
   async seal(frame: Bytes, mid: SentMid, whole: boolean): Promise<Bytes | null> {
     const epoch = this.#epoch;
     if (epoch === null) return null;
-    const { keys, schedule } = epoch;
+    const { keys, schedule, counters } = epoch;
     const track = sentTrack(mid);
     const clear = whole || track === TRACK.mic ? 0 : 1;
     const kid = encodeKid({
@@ -37,10 +39,10 @@ export class Sealer {
       epochByte: epochByte(keys.epoch),
     });
     // Taken before anything is awaited, so that no two frames get the same one.
-    const counterOf = `${keys.epoch}:${kid}`;
-    const counter = this.#counters.get(counterOf) ?? 0n;
-    this.#counters.set(counterOf, counter + 1n);
+    const counter = counters.get(kid) ?? 0n;
+    counters.set(kid, counter + 1n);
     const first = frame.subarray(0, clear);
-    return sealFrame(await schedule.of(kid), kid, counter, first, frame.subarray(clear), first);
+    const frameKeys = schedule.ready(kid) ?? (await schedule.of(kid));
+    return sealFrame(frameKeys, kid, counter, first, frame.subarray(clear), first);
   }
 }

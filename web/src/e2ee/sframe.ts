@@ -17,6 +17,7 @@ export const AES_256_GCM_SHA512_128: SFrameSuite = { id: 0x0005, hash: 'SHA-512'
 const NONCE_BYTES = 12;
 /** Nt, of both suites. */
 const TAG_BYTES = 16;
+const NOTHING = new Uint8Array();
 
 /** The suite that a base key is for: its length tells. */
 export function suiteOf(baseKey: Uint8Array): SFrameSuite {
@@ -145,17 +146,21 @@ export async function deriveKeys(
 export function nonceOf(salt: Bytes, counter: bigint): Bytes {
   const nonce = salt.slice();
   const view = new DataView(nonce.buffer);
-  view.setBigUint64(NONCE_BYTES - 8, view.getBigUint64(NONCE_BYTES - 8) ^ counter);
+  view.setUint32(4, view.getUint32(4) ^ Number(counter >> 32n));
+  view.setUint32(8, view.getUint32(8) ^ Number(counter & 0xffff_ffffn));
   return nonce;
 }
 
-function concat(...parts: Uint8Array[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
+/** What is authenticated beside the plaintext; without metadata that is the header as it stands. */
+function authenticated(header: Bytes, metadata: Uint8Array): Bytes {
+  return metadata.length === 0 ? header : joined(header, metadata);
+}
+
+function joined(first: Uint8Array, second: Uint8Array, third = NOTHING): Bytes {
+  const whole = new Uint8Array(first.length + second.length + third.length);
+  whole.set(first);
+  whole.set(second, first.length);
+  whole.set(third, first.length + second.length);
   return whole;
 }
 
@@ -169,44 +174,45 @@ export async function sealFrame(
   counter: bigint,
   metadata: Uint8Array,
   plaintext: Bytes,
-  prefix: Uint8Array = new Uint8Array(),
+  prefix: Uint8Array = NOTHING,
 ): Promise<Bytes> {
   const header = encodeHeader(kid, counter);
   const ciphertext = await crypto.subtle.encrypt(
     {
       name: 'AES-GCM',
       iv: nonceOf(keys.salt, counter),
-      additionalData: concat(header, metadata),
+      additionalData: authenticated(header, metadata),
       tagLength: TAG_BYTES * 8,
     },
     keys.key,
     plaintext,
   );
-  return concat(prefix, header, new Uint8Array(ciphertext));
+  return joined(prefix, header, new Uint8Array(ciphertext));
 }
 
 /** The plaintext of an SFrame ciphertext; null if it is not authentic. */
-export async function openFrame(
+export function openFrame(
   keys: FrameKeys,
   header: SFrameHeader,
   metadata: Uint8Array,
   sframe: Bytes,
 ): Promise<Bytes | null> {
-  try {
-    return new Uint8Array(
-      await crypto.subtle.decrypt(
-        {
-          name: 'AES-GCM',
-          iv: nonceOf(keys.salt, header.counter),
-          additionalData: concat(sframe.subarray(0, header.length), metadata),
-          tagLength: TAG_BYTES * 8,
-        },
-        keys.key,
-        sframe.subarray(header.length),
-      ),
-    );
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'OperationError') return null;
-    throw error;
-  }
+  const opening = crypto.subtle.decrypt(
+    {
+      name: 'AES-GCM',
+      iv: nonceOf(keys.salt, header.counter),
+      additionalData: authenticated(sframe.subarray(0, header.length), metadata),
+      tagLength: TAG_BYTES * 8,
+    },
+    keys.key,
+    sframe.subarray(header.length),
+  );
+  return opening.then(bytes, notAuthentic);
+}
+
+const bytes = (buffer: ArrayBuffer): Bytes => new Uint8Array(buffer);
+
+function notAuthentic(error: unknown): null {
+  if (error instanceof DOMException && error.name === 'OperationError') return null;
+  throw error;
 }

@@ -81,9 +81,15 @@ const received = new Map<string, KeyFrames>();
 type Handler = (frame: EncodedFrame, pass: (frame: EncodedFrame) => void) => Promise<void>;
 
 function sealing(mid: SentMid, keyFrames: KeyFrames): Handler {
+  let before: Promise<unknown> = Promise.resolve();
   return async (frame, pass) => {
     const since = performance.now();
-    const sealed = await sealer.seal(new Uint8Array(frame.data), mid, whole);
+    // One does not wait for another to be sealed: in Firefox that takes a way to another thread
+    // and back, on a busy machine longer than until the next frame. But all go in their order.
+    const sealing = sealer.seal(new Uint8Array(frame.data), mid, whole);
+    const inTurn = before.then(() => sealing);
+    before = inTurn;
+    const sealed = await inTurn;
     if (sealed === null) {
       stats.unsealed += 1;
       keyFrames.lost();
@@ -124,7 +130,7 @@ function opening(mid: string, keyFrames: KeyFrames): Handler {
  * Hands each frame to `handle` as it comes. Not by a TransformStream and pipes, which take more of
  * the processor for each frame.
  */
-async function pump({ readable, writable }: ScriptTransformer, handle: Handler, inTurn: boolean) {
+async function pump({ readable, writable }: ScriptTransformer, handle: Handler) {
   const reader = readable.getReader();
   const writer = writable.getWriter();
   // The writer is in error once the peer connection has ended: what comes then is not played.
@@ -132,8 +138,7 @@ async function pump({ readable, writable }: ScriptTransformer, handle: Handler, 
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const handled = handle(value, pass);
-    if (inTurn) await handled;
+    void handle(value, pass);
   }
 }
 
@@ -145,14 +150,14 @@ scope.onrtctransform = ({ transformer }) => {
   const options = transformer.options as TransformOptions;
   if (options.side === 'seal') {
     const keyFrames = new KeyFrames(async () => transformer.generateKeyFrame?.());
-    void pump(transformer, sealing(options.mid, keyFrames), true);
+    void pump(transformer, sealing(options.mid, keyFrames));
     return;
   }
   const keyFrames = new KeyFrames(async () => transformer.sendKeyFrameRequest?.());
   received.set(options.mid, keyFrames);
-  // One does not wait for another: those that wait for a key are bounded by the opener, which also
-  // keeps them in order, while the browser would drop what is not read.
-  void pump(transformer, opening(options.mid, keyFrames), false);
+  // Those that wait for a key are bounded by the opener, which also keeps them in order, while the
+  // browser would drop what is not read.
+  void pump(transformer, opening(options.mid, keyFrames));
 };
 
 scope.onmessage = ({ data }: MessageEvent<ToWorker>) => {
