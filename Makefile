@@ -25,18 +25,16 @@ demo: .make/python server/assets/index.html ## Run the server on this machine an
 
 .PHONY: test
 test: .make/python .make/node server/assets/index.html ## Run the tests
-	$(call need,chromium chromium)
+	$(call need,chromium-headless-shell chromium-headless-shell)
 	$(call need,firefox-esr firefox-esr)
 	$(call need,espeak-ng espeak-ng)
 	$(call need,redis-server redis-server)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(MAKE) --no-print-directory apt PACKAGES=postgresql
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(BESIDE_EACH_OTHER)
-	$(BIN)/pytest -m 'not long' tests/bench tests/e2e
+	$(BIN)/pytest -m 'not alone' --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		tests/bench tests/e2e
+	$(BIN)/pytest -m alone tests/bench tests/e2e
 	npm --prefix web test
-
-.PHONY: test-long
-test-long: .make/python .make/node server/assets/index.html ## Run the tests that take long
-	$(BIN)/pytest -m long tests/bench tests/e2e
 
 .PHONY: check check-python check-lint check-types
 check: .make/python .make/node ## Check style and types

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from random import randrange
 
 import aiohttp
 
 from server.admission import LinkTokens
 from signaling.messages import Role
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 
@@ -44,6 +45,9 @@ class ServerProcess:
 
     def token(self, room: str, role: Role = "participant") -> str:
         return LinkTokens(self.secret).issue(room, role, timedelta(hours=1))
+
+    def link(self, room: str, role: Role = "participant") -> str:
+        return f"{self.url}/room/{room}#{self.token(room, role)}"
 
     async def start(self) -> None:
         """Start and wait until it is ready. Raises TimeoutError or RuntimeError."""
@@ -92,10 +96,11 @@ def _without_settings() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A TCP port that was free a moment ago, below those that systems choose for connections."""
+    while True:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", randrange(20_000, 32_000)))
+            return int(sock.getsockname()[1])
 
 
 @asynccontextmanager
@@ -120,8 +125,8 @@ async def server_process(*arguments: str, cpu: int | None = None) -> AsyncIterat
             cpu=cpu,
             secret=secret,
         )
-        await server.start()
         try:
+            await server.start()
             yield server
         finally:
             await server.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.typedefs import Handler
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,8 @@ async def plain_errors(request: web.Request, handler: Handler) -> web.StreamResp
             headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             return web.Response(status=error.status, text=_TEXTS[error.status], headers=headers)
         raise
+    except ClientConnectionResetError:  # whoever asked has gone: nobody gets this answer
+        return web.Response(status=400)
     except Exception:
         log.exception("http_request_failed")
         return web.Response(status=500, text="Something went wrong on the server.\n")

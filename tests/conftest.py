@@ -60,6 +60,21 @@ def ice_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", addresses)
 
 
+def log_without_variables() -> None:
+    """Of an error, log where it came from: structlog's default, to print each variable on the way
+    too, keeps the event loop for seconds.
+    """
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
+
+
+log_without_variables()
+
+
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """Undoes what a test, or a command that it runs, changes about logging."""
@@ -68,5 +83,6 @@ def logging_as_before() -> Iterator[None]:
     yield
     logging.captureWarnings(False)
     structlog.reset_defaults()
+    log_without_variables()
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -34,7 +34,7 @@ from tests.e2e.visit import Inbound, until
 from tests.loopback import on_loopback
 
 log = logging.getLogger(__name__)
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.alone]
 
 ACTIONS: Final = 200
 CHECKED_EVERY: Final = 50

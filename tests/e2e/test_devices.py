@@ -4,7 +4,7 @@ take part."""
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
 from bench.browser import CHROMIUM_FLAGS, chromium
 from tests.e2e.conftest import Begin
@@ -70,13 +70,15 @@ async def test_sharing_a_screen_one_at_a_time(begin: Begin, link: str) -> None:
     await ada.page.get_by_role("button", name="Stop sharing").wait_for(timeout=PATIENCE_S * 1000)
 
 
-async def test_someone_who_refuses_the_camera_can_still_take_part(begin: Begin, link: str) -> None:
+async def test_someone_who_refuses_the_camera_can_still_take_part(
+    browser: Browser, begin: Begin, link: str
+) -> None:
     ada = await begin()
     await ada.join(link, "Ada")
-    async with async_playwright() as playwright:
-        # without the flag that says yes, headless Chromium refuses all devices
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        eve = await Visit.begin(await browser.new_context())
+    # without the flag that says yes, headless Chromium refuses all devices
+    refusing = await browser.browser_type.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+    try:
+        eve = await Visit.begin(await refusing.new_context())
         await eve.page.goto(link)
         await eve.page.get_by_text("camera").first.wait_for()
         await eve.enter("Eve")
@@ -84,4 +86,5 @@ async def test_someone_who_refuses_the_camera_can_still_take_part(begin: Begin, 
         slot = await eve.slot_of("Ada")
         await eve.receives(slot)
         await ada.sees(2)
-        await browser.close()
+    finally:
+        await refusing.close()

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from bench.server_process import ServerProcess, server_process
-from tests.e2e.conftest import Begin
+from bench.server_process import ServerProcess
+from tests.e2e.conftest import ROOM, Begin
 from tests.e2e.visit import Visit, until
-from tests.migrated import put_migrated
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATIENCE_S = 45.0
 """Six browser pages with video share few cores."""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    put_migrated(tmp_path)
-    async with server_process("--room-capacity=6", f"--data-dir={tmp_path}") as running:
-        yield running
 
 
 async def enter(begin: Begin, link: str, name: str) -> Visit:
@@ -44,8 +33,9 @@ async def everyone_decodes_everyone(visits: dict[str, Visit]) -> None:
                 await visit.receives(slot, PATIENCE_S)
 
 
-@pytest.mark.long
-async def test_five_and_a_sixth(begin: Begin, link: str) -> None:
+@pytest.mark.alone
+async def test_five_and_a_sixth(begin: Begin, own_server: ServerProcess) -> None:
+    link = own_server.link(ROOM)
     visits = {name: await enter(begin, link, name) for name in ("Ada", "Ben", "Cleo", "Dan", "Eve")}
     await everyone_decodes_everyone(visits)
     words = {await visit.safety_words() for visit in visits.values()}
@@ -123,14 +113,15 @@ async def test_back_after_a_lost_network_with_the_same_keys(begin: Begin, link: 
 
 
 async def test_new_group_after_a_restart_of_the_server(
-    begin: Begin, server: ServerProcess, link: str
+    begin: Begin, own_server: ServerProcess
 ) -> None:
+    link = own_server.link(ROOM)
     ada = await enter(begin, link, "Ada")
     ben = await enter(begin, link, "Ben")
     await ada.sees(2)
     words = await ada.safety_words()
-    await server.stop()
-    await server.start()
+    await own_server.stop()
+    await own_server.start()
     await ada.receives(await ada.slot_of("Ben"), 60)
     await ben.receives(await ben.slot_of("Ada"), 60)
 

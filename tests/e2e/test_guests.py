@@ -21,7 +21,7 @@ from tests.e2e.axe import PHONE, is_well_made, serious_issues
 from tests.e2e.clinic import PATIENCE_MS, Person
 from tests.loopback import on_loopback
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GROUP = "Tuesday circle"
 HOME = "Friday circle"

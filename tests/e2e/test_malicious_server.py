@@ -84,16 +84,30 @@ async def dropped(visit: Visit, reason: str, at_least: int) -> None:
     await until(so_many, f"{at_least} frames more dropped as {reason}", PATIENCE_S)
 
 
-async def nothing_plays(visit: Visit, slot: int, seconds: float = 1.5) -> None:
-    """Check that from now on no picture of a place is decoded, nor any of its sound."""
-    await asyncio.sleep(0.7)  # what was on its way, and what the jitter buffer still has
+async def played(visit: Visit, slot: int, seconds: float) -> tuple[int, float]:
+    """The pictures of a place that are decoded in the next seconds, and the energy of its sound."""
+    video, audio = f"v{slot:x}", f"a{slot:x}"
     before = await visit.inbound()
     await asyncio.sleep(seconds)
     after = await visit.inbound()
-    video, audio = f"v{slot:x}", f"a{slot:x}"
-    assert after.get(video, Inbound()).frames == before.get(video, Inbound()).frames
-    gained = after.get(audio, Inbound()).energy - before.get(audio, Inbound()).energy
-    assert gained < 1e-6
+    return (
+        after.get(video, Inbound()).frames - before.get(video, Inbound()).frames,
+        after.get(audio, Inbound()).energy - before.get(audio, Inbound()).energy,
+    )
+
+
+async def nothing_plays(visit: Visit, slot: int) -> None:
+    """Check that no picture of a place is decoded any more, nor any of its sound."""
+
+    async def is_still() -> bool:
+        """Once what was on its way, and what the jitter buffer still had, is through."""
+        pictures, energy = await played(visit, slot, 0.7)
+        return pictures == 0 and energy < 1e-6
+
+    await until(is_still, f"slot {slot} to be still", PATIENCE_S)
+    pictures, energy = await played(visit, slot, 1.5)
+    assert pictures == 0
+    assert energy < 1e-6
 
 
 async def test_swapped_places(begin: Begin, server: RunningServer) -> None:

@@ -4,35 +4,61 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import pytest
 import pytest_asyncio
-from playwright.async_api import WebSocket, async_playwright
+from playwright.async_api import Browser, WebSocket
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bench.browser import CHROMIUM_FLAGS, FAKE_DEVICES, chromium
 from bench.server_process import ServerProcess
 from tests.e2e import speech
-from tests.e2e.conftest import ROOM
 from tests.e2e.test_gate import grows, settled
 from tests.e2e.visit import PATIENCE_S, Visit
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+BrowserWith = Callable[[Path], Awaitable[Browser]]
 Speaker = Callable[[Path], Awaitable[Visit]]
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def speaker() -> AsyncIterator[Speaker]:
-    """Begin a visit in a browser of its own, whose microphone plays a file."""
-    async with AsyncExitStack() as stack:
-        playwright = await stack.enter_async_context(async_playwright())
+ENTRY_S = 8.0
+"""By then it has been judged what it was that someone began to talk."""
 
-        async def begin(voice: Path) -> Visit:
-            browser = await playwright.chromium.launch(
+
+class Voices(NamedTuple):
+    """What microphones can hear."""
+
+    silence: Path
+    talk: Path
+    other_talk: Path
+    """By another person."""
+    backchannels: Path
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Voices:
+    folder = tmp_path_factory.mktemp("voices")
+    return Voices(
+        speech.silence(folder),
+        speech.talk(folder),
+        speech.talk(folder, "en-us"),
+        speech.backchannels(folder),
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser_with(browser: Browser) -> AsyncIterator[BrowserWith]:
+    """A browser for each file that microphones play."""
+    browsers: dict[Path, Browser] = {}
+
+    async def browser_with(voice: Path) -> Browser:
+        if voice not in browsers:
+            browsers[voice] = await browser.browser_type.launch(
                 executable_path=chromium(),
                 args=[
                     *CHROMIUM_FLAGS,
@@ -40,16 +66,25 @@ async def speaker() -> AsyncIterator[Speaker]:
                     f"--use-file-for-fake-audio-capture={voice}",
                 ],
             )
-            stack.push_async_callback(browser.close)
-            return await Visit.begin(await browser.new_context())
+        return browsers[voice]
 
-        yield begin
+    yield browser_with
+    for one in browsers.values():
+        await one.close()
 
 
-def links(server: ServerProcess) -> tuple[str, str]:
-    """A facilitator's and a participant's."""
-    facilitator = f"{server.url}/room/{ROOM}#{server.token(ROOM, 'facilitator')}"
-    return facilitator, f"{server.url}/room/{ROOM}#{server.token(ROOM)}"
+@pytest_asyncio.fixture(loop_scope="session")
+async def speaker(browser_with: BrowserWith) -> AsyncIterator[Speaker]:
+    """Begin a visit whose microphone plays a file; all are closed after the test."""
+    visits: list[Visit] = []
+
+    async def begin(voice: Path) -> Visit:
+        visit = await Visit.begin(await (await browser_with(voice)).new_context())
+        visits.append(visit)
+        return visit
+
+    yield begin
+    await asyncio.gather(*(visit.close() for visit in visits))
 
 
 async def enter_quietly(visit: Visit, link: str, name: str) -> None:
@@ -59,16 +94,22 @@ async def enter_quietly(visit: Visit, link: str, name: str) -> None:
     await visit.enter(name)
 
 
-async def three(
-    server: ServerProcess, speaker: Speaker, silence: Path, ada: Path, ben: Path
-) -> tuple[Visit, Visit, Visit]:
-    """Fay, who facilitates and is silent, Ada and Ben, with what their microphones hear."""
-    as_facilitator, as_participant = links(server)
-    visits = await speaker(silence), await speaker(ada), await speaker(ben)
-    await enter_quietly(visits[0], as_facilitator, "Fay")
-    await enter_quietly(visits[1], as_participant, "Ada")
-    await enter_quietly(visits[2], as_participant, "Ben")
-    await visits[0].sees(3)
+@pytest_asyncio.fixture(loop_scope="session")
+async def fay(speaker: Speaker, voices: Voices, server: ServerProcess, room: str) -> Visit:
+    """Who facilitates and is silent."""
+    fay = await speaker(voices.silence)
+    await enter_quietly(fay, server.link(room, "facilitator"), "Fay")
+    return fay
+
+
+async def two_more(
+    fay: Visit, speaker: Speaker, link: str, ada: Path, ben: Path
+) -> tuple[Visit, Visit]:
+    """Ada and Ben, with what their microphones hear."""
+    visits = await speaker(ada), await speaker(ben)
+    await enter_quietly(visits[0], link, "Ada")
+    await enter_quietly(visits[1], link, "Ben")
+    await fay.sees(3)
     return visits
 
 
@@ -90,10 +131,9 @@ async def open_console(visit: Visit) -> None:
 
 
 async def test_in_a_circle_nobody_hears_who_does_not_hold_the_piece(
-    server: ServerProcess, speaker: Speaker, tmp_path: Path
+    fay: Visit, speaker: Speaker, link: str, voices: Voices
 ) -> None:
-    quiet = speech.silence(tmp_path)
-    fay, ada, ben = await three(server, speaker, quiet, quiet, speech.talk(tmp_path))
+    ada, ben = await two_more(fay, speaker, link, voices.silence, voices.talk)
     audio = f"a{await fay.slot_of('Ben'):x}"
     await grows(ada, audio)
 
@@ -115,24 +155,25 @@ async def test_in_a_circle_nobody_hears_who_does_not_hold_the_piece(
 
 
 async def test_in_an_open_floor_talking_over_someone_is_muted(
-    server: ServerProcess, speaker: Speaker, tmp_path: Path
+    fay: Visit, speaker: Speaker, link: str, voices: Voices
 ) -> None:
-    as_facilitator, as_participant = links(server)
-    fay = await speaker(speech.silence(tmp_path))
-    ada = await speaker(speech.talk(tmp_path))
-    ben = await speaker(speech.talk(tmp_path, "en-us"))
-    await enter_quietly(fay, as_facilitator, "Fay")
-    await enter_quietly(ben, as_participant, "Ben")
+    ada, ben = await speaker(voices.talk), await speaker(voices.other_talk)
+    await enter_quietly(ben, link, "Ben")
     await ben.page.get_by_role("button", name="Mute microphone").click()
-    await enter_quietly(ada, as_participant, "Ada")
+    await enter_quietly(ada, link, "Ada")
     await fay.sees(3)
     await grows(fay, f"a{await fay.slot_of('Ada'):x}")
-    await asyncio.sleep(4)  # Ada has the floor for a while
 
     audio = f"a{await fay.slot_of('Ben'):x}"
-    await ben.page.get_by_role("button", name="Unmute microphone").click()
     reason = ben.page.get_by_test_id("own-muted")
-    await reason.wait_for(timeout=3 * PATIENCE_S * 1000)  # not each entry is an interruption
+    async with asyncio.timeout(3 * PATIENCE_S):
+        while True:  # not each entry is an interruption
+            await asyncio.sleep(4)  # Ada has the floor for a while
+            await ben.page.get_by_role("button", name="Unmute microphone").click()
+            with suppress(PlaywrightTimeout):
+                await reason.wait_for(timeout=ENTRY_S * 1000)
+                break
+            await ben.page.get_by_role("button", name="Mute microphone").click()
     assert await reason.get_attribute("data-reason") in ("short_mute", "held_mute")
     assert await ben.page.get_by_text("You will be heard again").count() >= 1
     muted = await settled(ada, audio)
@@ -145,10 +186,9 @@ async def test_in_an_open_floor_talking_over_someone_is_muted(
 
 
 async def test_a_backchannel_mutes_nobody(
-    server: ServerProcess, speaker: Speaker, tmp_path: Path
+    fay: Visit, speaker: Speaker, link: str, voices: Voices
 ) -> None:
-    quiet, listening = speech.silence(tmp_path), speech.backchannels(tmp_path)
-    _, _, ben = await three(server, speaker, quiet, speech.talk(tmp_path), listening)
+    _, ben = await two_more(fay, speaker, link, voices.talk, voices.backchannels)
     events = await events_of(ben)
     await asyncio.sleep(16)  # three of them
     assert {"muted", "nudge"}.isdisjoint(events)
@@ -181,10 +221,9 @@ async def events_of(visit: Visit) -> list[str]:
 
 
 async def test_help_reaches_facilitators_and_nobody_else(
-    server: ServerProcess, speaker: Speaker, tmp_path: Path
+    fay: Visit, speaker: Speaker, link: str, voices: Voices
 ) -> None:
-    quiet = speech.silence(tmp_path)
-    fay, ada, ben = await three(server, speaker, quiet, quiet, quiet)
+    ada, ben = await two_more(fay, speaker, link, voices.silence, voices.silence)
     heard_by_ben = await events_of(ben)
     await fay.sees(3)
     await open_console(fay)

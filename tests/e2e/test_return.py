@@ -19,9 +19,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_all_are_back_after_a_restart(
-    begin: Begin, server: ServerProcess, link: str, how: signal.Signals
+    begin: Begin, own_server: ServerProcess, how: signal.Signals
 ) -> None:
-    visits = await meet(begin, link)
+    server = own_server
+    visits = await meet(begin, server.link(ROOM))
     slots = {name: await visit.slot_of(name) for name, visit in visits.items()}
     exit_code = await server.stop(how)
     assert exit_code == (0 if how is signal.SIGTERM else -signal.SIGKILL)

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Locator, ViewportSize, expect
 
 from bench.server_process import ServerProcess
 from tests.e2e.axe import serious_issues
-from tests.e2e.conftest import ROOM, Begin
+from tests.e2e.conftest import Begin
 from tests.e2e.visit import PATIENCE_S, Visit
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,10 +26,11 @@ async def is_shown(visit: Visit) -> None:
 
 
 async def test_the_guidelines_on_everyones_screen(
-    server: ServerProcess, browser: Browser, begin: Begin, link: str
+    server: ServerProcess, room: str, browser: Browser, begin: Begin
 ) -> None:
+    link = server.link(room)
     fay, ada = await begin(), await begin()
-    await fay.join(f"{server.url}/room/{ROOM}#{server.token(ROOM, 'facilitator')}", "Fay")
+    await fay.join(server.link(room, "facilitator"), "Fay")
     await ada.join(link, "Ada")
     await ada.sees(2)
     mute = ada.page.get_by_role("button", name="Mute microphone")

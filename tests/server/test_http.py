@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from server.app import RunningServer
 from server.errors import plain_errors
@@ -178,6 +179,33 @@ async def test_bug_in_a_handler_tells_nothing() -> None:
     async with TestClient(TestServer(app)) as client, client.get("/") as response:
         assert response.status == 500
         assert "inside" not in await response.text()
+
+
+async def test_whoever_goes_before_the_answer_is_no_failure() -> None:
+    answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def answer_late(request: web.Request) -> web.StreamResponse:
+        while request.transport is not None and not request.transport.is_closing():
+            await asyncio.sleep(0.01)
+        answered.set_result(None)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        return socket
+
+    app = web.Application(middlewares=[plain_errors])
+    app.router.add_get("/", answer_late)
+    async with TestServer(app) as server:
+        with capture_logs() as logs:
+            _, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(
+                b"GET / HTTP/1.1\r\nHost: us\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            await writer.drain()
+            writer.close()
+            await answered
+            await server.close()
+    assert logs == []
 
 
 async def test_metrics_count(server: RunningServer, http: ClientSession) -> None:

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import shutil
-
 from playwright.async_api import async_playwright
 
+from bench.browser import CHROMIUM_FLAGS, chromium
 from signaling.sdp import parse_answer
 from tests.e2e.firefox import firefox
 from tests.signaling.test_sdp import OFFER, SLOTS
@@ -23,12 +22,8 @@ async (offer) => {
 
 
 async def test_answer_of_chromium() -> None:
-    chromium = shutil.which("chromium")
-    assert chromium, "Chromium is needed; `make test` installs it"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         page = await browser.new_page()
         sdp = await page.evaluate(ANSWER, OFFER)
         await browser.close()
