@@ -44,22 +44,19 @@ export function pathState(ice: RTCIceConnectionState, whole: RTCPeerConnectionSt
   return 'connecting';
 }
 
+const open = () => new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
 let spare: RTCPeerConnection | null = null;
 
-/**
- * Makes the next peer's connection ahead of time, with its candidates, as the first one of a page
- * takes long. Not before people have said whether the page may use their devices: until then
- * browsers tell it less of the network.
- */
+/** Makes the next peer's connection ahead of time: the first one of a page takes long to make. */
 export function prepare(): void {
-  spare ??= new RTCPeerConnection({ bundlePolicy: 'max-bundle', iceCandidatePoolSize: 1 });
+  spare ??= open();
 }
 
 export function createPeer(
   onPath: (state: PathState) => void,
   transforms: Pick<FrameTransforms, 'seal' | 'open'>,
 ): Peer {
-  const pc = spare ?? new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  const pc = spare ?? open();
   spare = null;
   const byMid = new Map<string, RTCRtpTransceiver>();
   let closed = false;

@@ -7,8 +7,7 @@ const WHO = { name: '-', role: 'participant' } as const;
 
 /**
  * Goes through what it takes to add someone to a group and to come into one, by keys that are
- * thrown away: what a browser has run before it runs several times as fast, and then people wait
- * for it.
+ * thrown away: a browser runs faster what it has run before, and when it counts, people wait for it.
  */
 export async function rehearse(ciphersuite: Ciphersuite): Promise<void> {
   const [host, guest] = await Promise.all([member(ciphersuite), member(ciphersuite)]);

@@ -16,6 +16,8 @@ import type {
 /** How often the opener learns what time it is. */
 const TICK_MS = 250;
 const KEY_FRAME_EVERY_MS = 1_000;
+/** So many frames of one m-line may wait to be sealed; more would only come too late. */
+const MAX_SEALING = 32;
 
 const scope = globalThis as unknown as TransformWorkerScope;
 const sealer = new Sealer();
@@ -82,17 +84,29 @@ type Handler = (frame: EncodedFrame, pass: (frame: EncodedFrame) => void) => Pro
 
 function sealing(mid: SentMid, keyFrames: KeyFrames): Handler {
   let before: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  const dropped = () => {
+    stats.unsealed += 1;
+    keyFrames.lost();
+  };
   return async (frame, pass) => {
+    if (waiting >= MAX_SEALING) {
+      dropped();
+      return;
+    }
     const since = performance.now();
     // One does not wait for another to be sealed: in Firefox that takes a way to another thread
     // and back, on a busy machine longer than until the next frame. But all go in their order.
     const sealing = sealer.seal(new Uint8Array(frame.data), mid, whole);
     const inTurn = before.then(() => sealing);
-    before = inTurn;
+    const done = () => {
+      waiting -= 1;
+    };
+    waiting += 1;
+    before = inTurn.then(done, done);
     const sealed = await inTurn;
     if (sealed === null) {
-      stats.unsealed += 1;
-      keyFrames.lost();
+      dropped();
       return;
     }
     stats.sealed += 1;
