@@ -12,8 +12,8 @@ and over, and prints one JSON object as its last line:
 - ``quiet_gap_ms_p95``: the same over stretches of 2 s in which nobody came or went
 - ``seal_us``, ``open_us``: wall time for one audio frame in the page's worker, in µs
 - ``audio_core_percent``: CPU time of the page's worker and of its process's pool of threads, where
-  its ciphers run (with whatever else runs there), in a room of 12 where all send sound and nobody a
-  picture, in percent of one core. The other eleven are simulated; suite 1
+  its ciphers may run (with whatever else runs there), in a room of 12 where all send sound and
+  nobody a picture, in percent of one core. The other eleven are simulated; suite 1
 - ``audio_one_call_core_percent``: the same with a worker that calls WebCrypto's AES-GCM once for
   each frame, on what it already has in hand: the least that any sealing by WebCrypto takes
 - ``audio_unsealed_core_percent``: the same with a worker that hands each frame on as it is: what
